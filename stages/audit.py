@@ -1,0 +1,139 @@
+"""Audit a file of rows: read, classify, recompute every unique Chinese row's solution and compare.
+
+    python -m stages.audit data/raw/train.json      (make audit RAW=...)
+
+Prints one JSON object. Exit code 0 if nothing is wrong or unknown, else 1.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from stages.command import run
+from stages.problems.categories import CATEGORIES
+from stages.problems.workings import recognise
+from stages.rows import CHINESE, Row, clip, read_rows
+
+OFFENDERS = 5
+NO_VALUE = "no value"
+NAMES = tuple(category.name for category in CATEGORIES)
+
+
+class Verdict(NamedTuple):
+    """What the audit found of one row.
+
+    `kind` is english, duplicate, verified, wrong or unknown; `category` is set for verified and wrong
+    rows; `expected` is the right solution of a wrong row, the first line of a duplicate, or why a row is unknown.
+    """
+
+    row: Row
+    kind: str
+    category: str = ""
+    expected: str = ""
+
+
+def audit(rows: Iterable[Row]) -> Iterator[Verdict]:
+    """Judge rows one by one. Of rows with the same problem the first stays, whatever its solution."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        first = seen.setdefault(row.problem, row.line)
+        if first != row.line:
+            yield Verdict(row, "duplicate", expected=f"line {first}")
+        elif not CHINESE.search(row.problem):
+            yield Verdict(row, "english")
+        else:
+            yield judge(row)
+
+
+def judge(row: Row) -> Verdict:
+    """Classify a Chinese row and compare its solution with the recomputed one, character by character."""
+    try:
+        problem = recognise(row.problem)
+    except ValueError as error:
+        return Verdict(row, "unknown", expected=str(error))
+    try:
+        expected = problem.published
+    except ArithmeticError:  # 5 / 0
+        return Verdict(row, "wrong", problem.category.name, NO_VALUE)
+    kind = "verified" if expected == row.solution else "wrong"
+    return Verdict(row, kind, problem.category.name, expected)
+
+
+def summary(verdicts: Iterable[Verdict]) -> dict[str, object]:
+    """Count verdicts, in all and by category, and keep the first few offenders."""
+    kinds: Counter[str] = Counter()
+    by_category = {name: Counter() for name in NAMES}
+    offenders = []
+    for verdict in verdicts:
+        kinds[verdict.kind] += 1
+        if verdict.category:
+            by_category[verdict.category][verdict.kind] += 1
+        if verdict.kind in ("wrong", "unknown") and len(offenders) < OFFENDERS:
+            offenders.append(offender(verdict))
+    return {
+        "rows": kinds.total(),
+        "unique": kinds.total() - kinds["duplicate"],
+        "english": kinds["english"],
+        "verified": kinds["verified"],
+        "wrong": kinds["wrong"],
+        "unknown": kinds["unknown"],
+        "by_category": {name: tally(counts) for name, counts in by_category.items()},
+        "offenders": offenders,
+    }
+
+
+def tally(counts: Counter[str]) -> dict[str, int]:
+    """Return a category's counts: unique rows, and how many of them are verified and wrong."""
+    return {"unique": counts.total(), "verified": counts["verified"], "wrong": counts["wrong"]}
+
+
+def offender(verdict: Verdict) -> dict[str, object]:
+    """Return what a reader needs to find and mend a row: what was expected, or why nothing could be."""
+    row = verdict.row
+    known = verdict.kind == "wrong"
+    found = {"line": row.line, "problem": row.problem, "stated": row.solution}
+    return found | (
+        {"expected": verdict.expected} if known else {"expected": None, "reason": verdict.expected}
+    )
+
+
+def complaint(found: dict[str, object]) -> str:
+    """Say in words what is wrong with an offender."""
+    if found["expected"] is None:
+        return f"the problem {found['reason']}: {clip(found['problem'])}"
+    stated, expected = clip(found["stated"]), clip(found["expected"])
+    return f"{clip(found['problem'])}: stated '{stated}', expected '{expected}'"
+
+
+def progress(rows: Iterable[Row], path: Path, what: str) -> tqdm:
+    """Show how many of a file's rows have been read, the rate and the time left.
+
+    Use it in a `with`: the bar then ends its line before an error is printed. Quick work shows no bar.
+    """
+    total = None
+    if path.is_file():
+        with path.open("rb") as stream:
+            total = sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
+    return tqdm(rows, desc=what, total=total, unit=" rows", unit_scale=True, mininterval=0.5, delay=0.5)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Audit a file of rows.")
+    parser.add_argument("file", type=Path)
+    path = parser.parse_args().file
+    with progress(read_rows(path), path, "audit") as rows:
+        found = summary(audit(rows))
+    print(json.dumps(found, ensure_ascii=False, indent=2))
+    for offending in found["offenders"]:
+        print(f"{path}, line {offending['line']}: {complaint(offending)}", file=sys.stderr)
+    return 1 if found["wrong"] or found["unknown"] else 0
+
+
+if __name__ == "__main__":
+    run(main)

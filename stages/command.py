@@ -1,0 +1,71 @@
+"""What every command shares: one-line errors for the user's mistakes, and files that are never half-written."""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """The user's input is wrong; the message names the place, what was there and what was expected."""
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run a command's main: one line on standard error and exit code 1 for a user's mistake.
+
+    Anything but InputError and OSError is our own mistake and keeps its traceback.
+    """
+    try:
+        code = main() or 0
+    except BrokenPipeError:  # the reader of our output has left: `make workings | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 1
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        print("interrupted: what existed before is unchanged", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to (a file or a folder); put it in place only if all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        part = Path(folder) / path.name
+        yield part
+        if path.is_dir() and part.is_file():
+            raise InputError(f"{path}: is a folder, expected a file to write")
+        if not path.is_dir() or path.is_symlink():
+            part.replace(path)
+            return
+        # A folder cannot be renamed over another one: the old one steps aside, and back if need be.
+        aside = path.rename(Path(folder) / "old")
+        try:
+            part.replace(path)
+        except OSError:
+            aside.rename(path)
+            raise
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented UTF-8 JSON, keys in their given order, in one step."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes free on the disk that holds `path` (or will)."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free

@@ -1,0 +1,146 @@
+"""Score one checkpoint's predictions.
+
+    python -m stages.evaluate --predictions data/predictions/N --out metrics/checkpoint-N.json
+
+Percentages but for `answer_nll` and `math_nll`: the mean negative log-likelihood, in nats a token, of the
+reference answers (SQuAD) and of the recipe's workings (math), given the prompt.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any, Literal
+
+from stages.command import InputError, run, write_json
+from stages.params import PATH, Range, build, read_yaml
+from stages.problems.categories import CATEGORIES, Problem
+from stages.problems.workings import recognise
+from stages.rows import clip, read_objects
+from stages.scoring import arithmetic, em_f1, squad
+
+ABOUT = ("step", "trainable_parameters", "base_parameters")
+MATH = {"question": str, "completion": str, "reference_nll": (int, float), "reference_tokens": int}
+READING = MATH | {"reference": str, "references": list}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What scoring must know of the data's recipe: the two keys of section `prepare`."""
+
+    workings: Literal["published", "reference", "exact"]
+    decimals: Annotated[int, Range(0, 10)]
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read the recipe from a params file."""
+    values = read_yaml(path).get("prepare")
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: section 'prepare' is missing")
+    known = {key: values[key] for key in ("workings", "decimals") if key in values}
+    return build(known, Recipe, f"{path}: prepare")
+
+
+def score_math(predictions: list[dict[str, Any]], recipe: Recipe) -> dict[str, float]:
+    """Return strict and tolerant accuracy, in all and by category, and the counts."""
+    judged: dict[str, list[tuple[bool, bool]]] = {category.name: [] for category in CATEGORIES}
+    for prediction in predictions:
+        try:
+            problem: Problem = recognise(prediction["question"])
+        except ValueError as error:
+            raise InputError(f"a math question {error}: {clip(prediction['question'])}") from None
+        judge = partial(_judge, problem, prediction["completion"], recipe)
+        judged[problem.category.name].append((judge(arithmetic.strict), judge(arithmetic.tolerant)))
+    everything = [pair for pairs in judged.values() for pair in pairs]
+    scores: dict[str, float] = {
+        "math_strict": percent(pair[0] for pair in everything),
+        "math_tolerant": percent(pair[1] for pair in everything),
+        "math_nll": per_token(predictions),
+        "math_problems": len(everything),
+    }
+    for name, pairs in judged.items():
+        if pairs:
+            scores[f"math_strict_{name}"] = percent(pair[0] for pair in pairs)
+            scores[f"math_tolerant_{name}"] = percent(pair[1] for pair in pairs)
+            scores[f"math_problems_{name}"] = len(pairs)
+    return scores
+
+
+def _judge(problem: Problem, completion: str, recipe: Recipe, rule: Callable[..., bool]) -> bool:
+    return rule(problem, completion, recipe.workings, recipe.decimals)
+
+
+def score_reading(predictions: list[dict[str, Any]]) -> dict[str, float]:
+    """Return both definitions of F1 and EM, over the first line of each completion."""
+    lines = [(first_line(p["completion"]), p["reference"], p["references"]) for p in predictions]
+    return {
+        "squad_f1": fmean(squad.f1(line, every) for line, _, every in lines),
+        "squad_em": fmean(squad.exact_match(line, every) for line, _, every in lines),
+        "mindformers_f1": fmean(em_f1.f1(line, first) for line, first, _ in lines),
+        "mindformers_em": fmean(em_f1.exact_match(line, first) for line, first, _ in lines),
+        "answer_nll": per_token(predictions),
+        "squad_questions": len(lines),
+        "squad_empty": sum(not line for line, _, _ in lines),
+    }
+
+
+def first_line(completion: str) -> str:
+    """Return what the reading metrics see of a completion."""
+    stripped = completion.strip()
+    return stripped.split("\n", 1)[0].strip()
+
+
+def percent(values: Any) -> float:
+    """Return the share of true values, in percent."""
+    return 100.0 * fmean(values)
+
+
+def per_token(predictions: list[dict[str, Any]]) -> float:
+    """Return the mean negative log-likelihood a reference token, in nats."""
+    tokens = sum(prediction["reference_tokens"] for prediction in predictions)
+    return sum(prediction["reference_nll"] for prediction in predictions) / tokens
+
+
+def read_predictions(path: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
+    """Read a file of predictions that has these keys, of these types, in every row."""
+    rows = []
+    for line, row in read_objects(path):
+        for key, wanted in keys.items():
+            if key not in row:
+                raise InputError(f"{path}, line {line}: key '{key}' is missing")
+            if not isinstance(row[key], wanted):
+                found = clip(json.dumps(row[key], ensure_ascii=False))
+                raise InputError(f"{path}, line {line}: '{key}' is {found}, as predict does not write it")
+        rows.append(row)
+    return rows
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """Read what predict says of the checkpoint that answered."""
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        return {key: about[key] for key in ABOUT}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run predict first") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: {error}, expected a JSON object with {', '.join(ABOUT)}") from None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Score one checkpoint's predictions.")
+    parser.add_argument("--predictions", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--params", type=Path, default=PATH)
+    to = parser.parse_args()
+    recipe = read_recipe(to.params)
+    about = read_about(to.predictions / "about.json")
+    math = read_predictions(to.predictions / "math.jsonl", MATH)
+    reading = read_predictions(to.predictions / "squad.jsonl", READING)
+    write_json(to.out, about | score_reading(reading) | score_math(math, recipe))
+
+
+if __name__ == "__main__":
+    run(main)

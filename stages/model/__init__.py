@@ -1,0 +1,1 @@
+"""The model: prompts, tokenizer, weights, training and decoding."""

@@ -1,0 +1,1 @@
+"""Arithmetic problems: the category table, their workings, English problems, sampling."""

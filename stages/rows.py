@@ -1,0 +1,120 @@
+"""Rows of `problem` and `solution` in JSON Lines: one strict reader and one writer.
+
+Every error names the file and the line, what was there and what was expected.
+"""
+
+import functools
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import jsonlines
+
+from stages.command import InputError, replacing
+
+# U+4E00..U+9FFF is the published test for a Chinese row.
+CHINESE = re.compile("[\u4e00-\u9fff]")
+BOM = b"\xef\xbb\xbf"
+SHOWN = 80
+
+
+class Row(NamedTuple):
+    """One row and the number of its line, from 1."""
+
+    line: int
+    problem: str
+    solution: str
+
+
+def read_rows(path: Path, keys: tuple[str, ...] = ("problem", "solution")) -> Iterator[Row]:
+    """Read a file of rows; `keys` names those that a row must have (a missing solution reads as '')."""
+    for line, value in read_objects(path):
+        for key in keys:
+            if key not in value:
+                raise InputError(f"{path}, line {line}: key '{key}' is missing: {clip(value)}")
+        for key in ("problem", "solution"):
+            if not isinstance(value.get(key, ""), str):
+                found = json.dumps(value[key], ensure_ascii=False)
+                raise InputError(f"{path}, line {line}: '{key}' is {clip(found)}, expected text")
+        if not value["problem"].strip():
+            raise InputError(f"{path}, line {line}: 'problem' is blank")
+        yield Row(line, value["problem"], value.get("solution", ""))
+
+
+def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read a JSON Lines file of objects: yield the line number, from 1, and the object."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected a JSON Lines file")
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    number = 0
+    with path.open("rb") as stream:
+        reader = jsonlines.Reader(checked(stream, path), loads=json.loads)
+        try:
+            for number, value in enumerate(reader.iter(type=dict), 1):
+                yield number, value
+        except jsonlines.InvalidLineError as error:
+            raise InputError(f"{path}, line {number + 1}: {fault(error)}: {clip(error.line)}") from None
+        except RecursionError:
+            raise InputError(f"{path}, line {number + 1}: nested too deep for a row") from None
+    if number == 0:
+        raise InputError(f"{path}: the file is empty, expected JSON Lines")
+
+
+def checked(stream: Iterable[bytes], path: Path) -> Iterator[str]:
+    """Yield a stream's lines as text; refuse what a JSON parser would take or blame on something else."""
+    for number, raw in enumerate(stream, 1):
+        place = f"{path}, line {number}"
+        if raw.startswith(BOM):
+            raise InputError(f"{place}: starts with a byte order mark; save the file as UTF-8 without BOM")
+        if raw.endswith(b"\r\n"):
+            raise InputError(f"{place}: ends in CRLF; save the file with Unix line ends (LF)")
+        try:
+            text = raw.removesuffix(b"\n").decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{place}: byte {error.start + 1} is not UTF-8, expected JSON Lines") from None
+        if not text.strip():
+            raise InputError(f"{place}: the line is blank, expected a JSON object")
+        if "\\ud" in text.lower() and holds_surrogate(text):
+            raise InputError(f"{place}: holds a lone surrogate, which is no character: {clip(text)}")
+        yield text
+
+
+def fault(error: jsonlines.InvalidLineError) -> str:
+    """Say what is wrong with a line that holds no JSON object."""
+    cause = error.__cause__
+    if isinstance(cause, json.JSONDecodeError):
+        return f"not JSON ({cause.msg.removesuffix(' at')} at character {cause.pos + 1})"
+    return f"not JSON ({cause})" if cause else "not a JSON object"
+
+
+def holds_surrogate(line: str) -> bool:
+    """Whether a JSON line has half of a surrogate pair: JSON allows it, but it cannot be written as text."""
+    try:
+        json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):  # not JSON: the parser will say so
+        return False
+    return False
+
+
+def clip(value: Any) -> str:
+    """Show the beginning of a text or of an object's JSON on one line, with nothing that moves a cursor."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split())
+    text = text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write objects as JSON Lines, UTF-8, in one step."""
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
+        writer_to(stream).write_all(rows)
+
+
+def writer_to(stream: TextIO) -> jsonlines.Writer:
+    """Return a writer of objects as JSON Lines that leaves Chinese as it is."""
+    return jsonlines.Writer(stream, dumps=functools.partial(json.dumps, ensure_ascii=False))

@@ -1,0 +1,1 @@
+"""Metrics: pure functions of completions and references, no framework."""

@@ -1,0 +1,136 @@
+"""What tests share: folders, data of full size, and helpers that run a stage's command on small files."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from hypothesis import settings
+
+from stages.audit import audit
+from stages.prepare import Prepare, figures, sift, split
+from stages.rows import Row
+from stages.synthesize import Synthesize, synthesize
+
+ROOT = Path(__file__).parents[1]
+
+# MindFormers writes its own log below this folder, by default in the current one; read when it is imported.
+os.environ["LOCAL_DEFAULT_PATH"] = str(ROOT / "logs" / "tests")
+os.environ["LOG_MF_PATH"] = str(ROOT / "logs" / "tests" / "log")
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data that is not released with the repository, or a skipped test."""
+    folder = Path(os.environ.get("ABACUS_SHARED") or ROOT.parent / "shared" / "data")
+    if not (folder / "rows.jsonl").is_file():
+        pytest.skip(f"there is no rows.jsonl in {folder} (ABACUS_SHARED names another folder)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stage() -> Callable[..., subprocess.CompletedProcess]:
+    """Run `python -m stages.NAME ARGUMENTS` in the repository's root; `stdin` is text."""
+
+    def run(name: str, *arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", f"stages.{name}", *map(str, arguments)],
+            cwd=ROOT,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def error_line() -> Callable[[subprocess.CompletedProcess], str]:
+    """Check that a command failed with one error line, below nothing but a progress bar, and return it."""
+
+    def check(done: subprocess.CompletedProcess) -> str:
+        *above, last = done.stderr.removesuffix("\n").split("\n")
+        assert done.returncode == 1, done.stderr
+        assert last.startswith("error: "), done.stderr
+        assert all(" rows" in line and "error" not in line for line in above if line), done.stderr
+        return last.removeprefix("error: ")
+
+    return check
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Callable[..., Path]:
+    """Write the repository's params.yaml with some values changed to a file of its own."""
+
+    def write(**changes: dict[str, object]) -> Path:
+        values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        for section, keys in changes.items():
+            values[section] |= keys
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_lines() -> Callable[..., Path]:
+    """Write objects as JSON Lines."""
+
+    def write(path: Path, *rows: object) -> Path:
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        path.write_text("".join(lines), encoding="utf-8", newline="\n")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def recipe() -> Callable[..., Prepare]:
+    """The committed recipe, with some values changed."""
+
+    def make(**changes: object) -> Prepare:
+        values = {
+            "raw": "raw.json",
+            "workings": "reference",
+            "decimals": 4,
+            "mix": "proportional",
+            "train_size": 100_000,
+            "test_size": 2_000,
+            "multiple_of": 1,
+            "seed": 42,
+        }
+        return Prepare(**values | changes)
+
+    return make
+
+
+def made(seed: int, scale: float) -> list[Row]:
+    """Return raw rows as they are read from a file."""
+    return [Row(line, **row) for line, row in enumerate(synthesize(Synthesize(seed, scale)), 1)]
+
+
+@pytest.fixture(scope="session")
+def small() -> list[Row]:
+    """A thousandth of the raw data."""
+    return made(seed=1, scale=0.001)
+
+
+@pytest.fixture(scope="session")
+def full(recipe) -> SimpleNamespace:
+    """The default data at full size, and what prepare makes of it."""
+    rows = made(seed=20240711, scale=1)
+    rejected: list[dict] = []
+    kept, counts = sift(audit(rows), "raw.json", rejected.append)
+    train, test = split(kept, recipe())
+    found = figures(counts, train, test)
+    return SimpleNamespace(rows=rows, kept=kept, rejected=rejected, train=train, test=test, figures=found)

@@ -1,0 +1,271 @@
+"""Fine-tuning: MindFormers' loss and schedule are the reference's, runs repeat, mistakes are one line."""
+
+import csv
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from stages import finetune
+from stages.command import InputError
+from stages.model import config, weights
+
+ROOT = Path(__file__).parent.parent
+TINY = config.profile("tiny")
+MODEL = TINY["model"]["model_config"]
+LENGTH = TINY["abacus"]["prompt"]["seq_length"] + 1
+
+
+def rows(number: int) -> list[dict[str, np.ndarray]]:
+    """Rows whose second half of the text is learned, as `mindrecord` would write them."""
+    source = np.random.default_rng(3)
+    made = []
+    for _ in range(number):
+        size = int(source.integers(20, LENGTH - 1))
+        ids = np.full(LENGTH, MODEL["pad_token_id"], np.int32)
+        ids[:size] = source.integers(32, 127, size)
+        ids[size] = MODEL["eos_token_id"]
+        labels = np.full(LENGTH, -100, np.int32)
+        labels[size // 2 : size + 1] = ids[size // 2 : size + 1]
+        made.append({"input_ids": ids, "labels": labels})
+    return made
+
+
+def write_mindrecord(path: Path, data: list[dict[str, np.ndarray]]) -> None:
+    from mindspore.mindrecord import FileWriter
+
+    writer = FileWriter(str(path), shard_num=1)
+    field = {"type": "int32", "shape": [-1]}
+    writer.add_schema(dict.fromkeys(data[0], field), "rows")
+    writer.write_raw_data(data)
+    writer.commit()
+
+
+def command(folder: Path, out: str, log: str, *more: str) -> subprocess.CompletedProcess:
+    """Run the stage in a process of its own, from `folder`."""
+    words = f"--profile tiny --base base --mindrecord train.mindrecord --out {out} --log logs/{log}"
+    return subprocess.run(
+        [sys.executable, "-m", "stages.finetune", *words.split(), *more],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a base model of random weights, 18 rows (4 steps an epoch) and a params.yaml."""
+    folder = tmp_path_factory.mktemp("finetune")
+    (folder / "base").mkdir()
+    shape = weights.shape_of(MODEL)
+    weights.save_checkpoint(folder / "base" / "model.ckpt", weights.random_weights(shape, 7))
+    (folder / "base" / "model.json").write_text(json.dumps(shape))
+    write_mindrecord(folder / "train.mindrecord", rows(18))
+    (folder / "params.yaml").write_text("finetune: {seed: 42, steps_per_checkpoint: profile}\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first(inputs: Path) -> Path:
+    """The checkpoints of one run."""
+    done = command(inputs, "checkpoints", "first.log")
+    assert done.returncode == 0, done.stderr
+    assert "step 1: compiling" in done.stderr
+    assert "10/10" in done.stderr
+    assert "mindformers" not in done.stderr.lower() + done.stdout.lower()
+    assert sorted(path.name for path in inputs.iterdir() if not path.name.startswith(".")) == [
+        *("base", "checkpoints", "logs", "params.yaml", "train.mindrecord", "train.mindrecord.db"),
+    ]
+    return inputs / "checkpoints"
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    with (folder / "training.csv").open(encoding="utf-8") as file:
+        return [{key: float(text) for key, text in row.items()} for row in csv.DictReader(file)]
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_outputs(first: Path, inputs: Path) -> None:
+    assert json.loads((first / "0" / "adapter.json").read_text()) == {"step": 0}
+    assert not (first / "0" / "adapter.ckpt").exists()
+    for number in range(1, 6):
+        about = json.loads((first / str(number) / "adapter.json").read_text())
+        assert (about["step"], about["rank"], about["alpha"]) == (2 * number, 8, 16)
+        adapter = weights.load_checkpoint(first / str(number) / "adapter.ckpt")
+        assert len(adapter) == 2 * 2 * MODEL["num_layers"]
+        assert {array.dtype for array in adapter.values()} == {np.dtype(np.float32)}
+    saved = (first / "config.yaml").read_text(encoding="utf-8")
+    assert str(inputs) not in saved
+    assert yaml.safe_load(saved)["lr_schedule"]["total_steps"] == 10
+
+
+def test_learning_rate_and_loss_are_recorded(first: Path) -> None:
+    steps = history(first)
+    assert [row["step"] for row in steps] == list(range(1, 11))
+    cosine = [1e-3 * (1 + np.cos(np.pi * step / 10)) / 2 for step in range(10)]  # 0.03 * 10 = no warmup
+    assert [row["learning_rate"] for row in steps] == pytest.approx(cosine, rel=1e-4)
+    assert all(5 < row["loss"] < 6 for row in steps)  # ln 259 = 5.56
+
+
+def test_two_runs_give_the_same_bytes(first: Path, inputs: Path) -> None:
+    done = command(inputs, "again", "again.log")
+    assert done.returncode == 0, done.stderr
+    assert files(inputs / "again") == files(first)
+
+
+def test_first_loss_is_the_mean_over_the_learned_tokens_of_the_batch(first: Path, inputs: Path) -> None:
+    """B of LoRA is zero at first, so step 1 has the loss of the base model: computed here in NumPy."""
+    base = weights.load_checkpoint(inputs / "base" / "model.ckpt")
+    batch = rows(4)
+    losses = []
+    for row in batch:
+        logits = forward(base, row["input_ids"][:-1])
+        labels = row["labels"][1:]
+        learned = labels != -100
+        largest = logits.max(-1)
+        norms = largest + np.log(np.exp(logits - largest[:, None]).sum(-1))
+        losses.append((norms - logits[np.arange(LENGTH - 1), labels])[learned])
+    assert len({part.size for part in losses}) > 1  # else the mean of the rows' means would do as well
+    assert history(first)[0]["loss"] == pytest.approx(np.concatenate(losses).mean(), rel=1e-6)
+
+
+def forward(base: weights.Weights, ids: np.ndarray) -> np.ndarray:
+    """Logits of a Llama in float64."""
+    heads, kv_heads = MODEL["num_heads"], MODEL["n_kv_heads"]
+    size = MODEL["hidden_size"] // heads
+    length = len(ids)
+
+    def norm(x: np.ndarray, name: str) -> np.ndarray:
+        return x / np.sqrt((x**2).mean(-1, keepdims=True) + MODEL["rms_norm_eps"]) * base[name]
+
+    def turned(x: np.ndarray) -> np.ndarray:
+        angles = np.arange(length)[:, None] * MODEL["theta"] ** (-np.arange(0, size, 2) / size)
+        cos, sin = (np.tile(part(angles), 2)[:, None] for part in (np.cos, np.sin))
+        rotated = np.concatenate((-x[..., size // 2 :], x[..., : size // 2]), -1)
+        return x * cos + rotated * sin
+
+    hidden = base["model.tok_embeddings.embedding_weight"][ids].astype(np.float64)
+    for number in range(MODEL["num_layers"]):
+        layer = f"model.layers.{number}."
+        x = norm(hidden, layer + "attention_norm.weight")
+        q, k, v = (
+            (x @ base[f"{layer}attention.{name}.weight"].T).reshape(length, count, size)
+            for name, count in (("wq", heads), ("wk", kv_heads), ("wv", kv_heads))
+        )
+        k, v = (np.repeat(part, heads // kv_heads, 1) for part in (turned(k), v))
+        scores = np.einsum("qhd,khd->hqk", turned(q), k) / np.sqrt(size)
+        scores = np.where(np.tril(np.ones((length, length), bool)), scores, -np.inf)
+        shares = np.exp(scores - scores.max(-1, keepdims=True))
+        shares /= shares.sum(-1, keepdims=True)
+        mixed = np.einsum("hqk,khd->qhd", shares, v).reshape(length, -1)
+        hidden = hidden + mixed @ base[layer + "attention.wo.weight"].T
+        x = norm(hidden, layer + "ffn_norm.weight")
+        gate, up = (x @ base[f"{layer}feed_forward.{name}.weight"].T for name in ("w1", "w3"))
+        hidden = hidden + gate / (1 + np.exp(-gate)) * up @ base[layer + "feed_forward.w2.weight"].T
+    return norm(hidden, "model.norm_out.weight") @ base["lm_head.weight"].T
+
+
+STEPS = [0, 1, 117, 233, 234, 235, 1562, 4022, 7000, 7809]
+WITHIN_MINDFORMERS = """
+import io, json, sys
+from pathlib import Path
+from types import SimpleNamespace
+from stages.command import InputError
+from stages.model.quiet import framework_log
+
+schedule, steps = json.loads(sys.argv[1])
+with framework_log(Path("log/test.log")):
+    from mindformers.core.lr import CosineWithWarmUpLR
+    from mindspore import Tensor
+    from stages.model.trainer import StepRecorder
+
+    del schedule["type"]
+    rate = CosineWithWarmUpLR(**schedule, total_steps=7810)
+    rates = [float(rate(Tensor(step))) for step in steps]
+
+    recorder = StepRecorder(5, io.StringIO())
+    recorder.on_train_begin(None)
+    for loss in (1.5, float("nan")):
+        outputs = Tensor([loss]), Tensor([False]), Tensor(1.0), Tensor(0.1), None
+        context = SimpleNamespace(original_args=lambda: SimpleNamespace(net_outputs=outputs))
+        try:
+            recorder.on_train_step_end(context)
+        except InputError as error:
+            said = str(error)
+print(json.dumps([rates, said]))
+"""
+
+
+@pytest.fixture(scope="module")
+def within_mindformers(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[float], str]:
+    """Learning rates of MindFormers' class at STEPS, and what a loss that is not a number brings."""
+    schedule = config.profile("llama3-8b")["lr_schedule"]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHIN_MINDFORMERS, json.dumps([schedule, STEPS])],
+        cwd=tmp_path_factory.mktemp("within"),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_schedule_is_the_reference_s(within_mindformers: tuple[list[float], str]) -> None:
+    """As the llama3-8b profile sets it, against the formula of the reference run."""
+    expected = [
+        1e-4 * step / 234 if step < 234 else 1e-4 * (1 + np.cos(np.pi * (step - 234) / (7810 - 234))) / 2
+        for step in STEPS
+    ]
+    assert within_mindformers[0] == pytest.approx(expected, rel=1e-5, abs=1e-11)
+
+
+def test_a_loss_that_is_no_number_is_named(within_mindformers: tuple[list[float], str]) -> None:
+    assert within_mindformers[1].startswith("step 2 of 5: the loss is nan, expected a finite number")
+
+
+def test_missing_inputs_are_named(inputs: Path) -> None:
+    data = inputs / "train.mindrecord"
+    with pytest.raises(InputError, match=r"none\.mindrecord: no such file, .* stage mindrecord"):
+        finetune.check_inputs(TINY, inputs / "base", inputs / "none.mindrecord")
+    with pytest.raises(InputError, match=r"none/model\.ckpt: no such file, .* stage base"):
+        finetune.check_inputs(TINY, inputs / "none", data)
+    with pytest.raises(InputError, match=r"model\.json: hidden_size is 64, expected 576 as in the"):
+        finetune.check_inputs(config.profile("smollm2-135m"), inputs / "base", data)
+
+
+def test_rows_of_another_length_stop_the_run_with_one_line(inputs: Path, tmp_path: Path) -> None:
+    short = [{key: row[key][:100] for key in row} for row in rows(4)]
+    write_mindrecord(tmp_path / "short.mindrecord", short)
+    done = command(inputs, "no", "no.log", "--mindrecord", str(tmp_path / "short.mindrecord"))
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines() == [
+        f"error: {tmp_path}/short.mindrecord, row 1: input_ids is int32 of shape (100,), expected int32 "
+        "of shape (257,): the profile's abacus.prompt.seq_length + 1"
+    ]
+    assert not (inputs / "no").exists()
+
+
+def test_key_of_a_run_changes_with_its_inputs(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("a")
+    key = finetune.run_key({"seed": 1}, [file])
+    assert key == finetune.run_key({"seed": 1}, [file])
+    assert key != finetune.run_key({"seed": 2}, [file])
+    file.write_text("b")
+    assert key != finetune.run_key({"seed": 1}, [file])

@@ -1,0 +1,130 @@
+"""Sections of params.yaml: read into a dataclass, or refused with the reason."""
+
+from dataclasses import FrozenInstanceError, dataclass
+from typing import Annotated, Literal
+
+import pytest
+import yaml
+
+from stages.command import InputError
+from stages.params import Range, section
+
+
+@dataclass(frozen=True)
+class Example:
+    kind: Literal["round", "square"]
+    name: str
+    count: Annotated[int, Range(1, 9)]
+    share: Annotated[float, Range(0, 1)]
+    wide: bool
+    steps: Literal["all"] | Annotated[int, Range(1, 5)]
+    parts: list[int]
+
+
+GOOD = {
+    "kind": "round",
+    "name": "盘",
+    "count": 3,
+    "share": 0.5,
+    "wide": True,
+    "steps": "all",
+    "parts": [1, 2],
+}
+
+
+def read(tmp_path, values):
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump({"example": values}), encoding="utf-8")
+    return section("example", Example, path)
+
+
+def test_a_section_becomes_a_frozen_dataclass(tmp_path):
+    found = read(tmp_path, GOOD)
+    assert found == Example(**GOOD)
+    with pytest.raises(FrozenInstanceError):
+        found.count = 4
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("count", 1), ("count", 9), ("share", 0.0), ("share", 1.0), ("steps", 5), ("parts", [])],
+)
+def test_limits_belong_to_a_range(tmp_path, key, value):
+    assert getattr(read(tmp_path, GOOD | {key: value}), key) == value
+
+
+def test_a_whole_number_serves_as_a_number(tmp_path):
+    share = read(tmp_path, GOOD | {"share": 1}).share
+    assert (share, type(share)) == (1.0, float)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("kind", "oval", "kind is 'oval', expected one of: round, square"),
+        ("kind", ["round"], "kind is ['round'], expected one of: round, square"),
+        ("name", 5, "name is 5 (a whole number), expected text"),
+        ("name", None, "name is None (nothing), expected text"),
+        ("count", "3", "count is '3' (text), expected a whole number"),
+        ("count", 3.0, "count is 3.0 (a number), expected a whole number"),
+        ("count", True, "count is True (true or false), expected a whole number"),
+        ("count", 0, "count is 0, expected 1 to 9"),
+        ("count", 10, "count is 10, expected 1 to 9"),
+        ("share", float("nan"), "share is nan, expected 0 to 1"),
+        ("share", 1.01, "share is 1.01, expected 0 to 1"),
+        ("wide", 1, "wide is 1 (a whole number), expected true or false"),
+        ("steps", 6, "steps is 6, expected 1 to 5"),
+        ("steps", "some", "steps is 'some' (text), expected a whole number"),
+        ("parts", 5, "parts is a whole number, expected a list"),
+        ("parts", [1, "b"], "parts[1] is 'b' (text), expected a whole number"),
+        ("cuont", 3, "cuont is not a known parameter; did you mean 'count'?"),
+        (
+            "zzz",
+            3,
+            "zzz is not a known parameter; known: kind, name, count, share, wide, steps, parts",
+        ),
+    ],
+)
+def test_a_value_that_does_not_fit_names_itself(tmp_path, key, value, message):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, GOOD | {key: value})
+    assert str(caught.value) == f"{tmp_path / 'params.yaml'}: example.{message}"
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_a_missing_key_names_itself(tmp_path, key):
+    with pytest.raises(InputError, match=f"params.yaml: example.{key} is missing$"):
+        read(tmp_path, {k: v for k, v in GOOD.items() if k != key})
+
+
+@pytest.mark.parametrize("values", [None, 5, [1], "text"])
+def test_a_section_must_be_a_mapping(tmp_path, values):
+    with pytest.raises(InputError, match=r"params.yaml: example is .*, expected a mapping$"):
+        read(tmp_path, values)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "expected a mapping, found nothing"),
+        (b"- 1\n", "expected a mapping, found a list"),
+        (b"other: {}\n", "section 'example' is missing"),
+        (b"a: 1\nb: [1,\n", ", line 3: not valid YAML: "),
+        (b"a: 1\n\tb: 2\n", ", line 2: not valid YAML: "),
+        (b"a: b: c\n", ", line 1: not valid YAML: mapping values are not allowed here"),
+        (b"a: \xff\n", "not UTF-8 text (byte 3)"),
+        (b"a: \x07\n", "not valid YAML: special characters are not allowed"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_in_one_line(tmp_path, content, message):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        section("example", Example, path)
+    text = str(caught.value)
+    assert text.startswith(str(path)) and message in text and "\n" not in text
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"none\.yaml: no such file$"):
+        section("example", Example, tmp_path / "none.yaml")

@@ -1,0 +1,200 @@
+"""The pipeline file: its deps, its commands, and the whole chain with the tiny profile."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+LIGHT = ("synthesize", "prepare", "audit", "workings", "converse", "evaluate", "report", "diff", "squad")
+FILES = ("data/train-v2.json", "data/train-v2.mindrecord", "data/base", "checkpoints", "data/predictions/5")
+
+
+def imported(module: Path, seen: set[Path]) -> set[Path]:
+    """Return every file of `stages` that a module imports, at any depth, itself included."""
+    if module in seen:
+        return seen
+    seen.add(module)
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            path = ROOT / (name.replace(".", "/") + ".py")
+            if name.startswith("stages.") and path.is_file():
+                imported(path, seen)
+    return seen
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_deps_are_the_modules_that_a_stage_imports(name):
+    module = ROOT / re.search(r"python -m (stages\.\w+)", STAGES[name]["cmd"])[1].replace(".", "/")
+    files = {str(path.relative_to(ROOT)) for path in imported(module.with_suffix(".py"), set())}
+    deps = {dep for dep in STAGES[name]["deps"] if dep.startswith("stages/") and not dep.endswith(".yaml")}
+    uncovered = {file for file in files if not any(file == d or file.startswith(f"{d}/") for d in deps)}
+    assert not uncovered, "the stage would not re-run when these change"
+    idle = {d for d in deps if not any(file == d or file.startswith(f"{d}/") for file in files)}
+    assert not idle, "the stage would re-run for nothing when these change"
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_light_stages_import_no_framework(name):
+    code = (
+        f"import sys, stages.{name};"
+        "print([m for m in ('mindspore', 'mindformers', 'torch', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_readme_lists_the_stages_as_the_pipeline_describes_them():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", readme, re.MULTILINE))
+    assert {name: table.get(name) for name in STAGES} == {n: s["desc"] for n, s in STAGES.items()}
+
+
+def tracked() -> list[str]:
+    """Return the files that a clone would have: tracked, and new ones that git does not ignore."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in done.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_no_output_and_no_large_file_is_in_git():
+    large = [name for name in tracked() if (ROOT / name).stat().st_size > 1 << 20]
+    assert large == []
+    outs = [out for stage in STAGES.values() for out in stage.get("outs", [])]
+    outs = [re.sub(r"\$\{item\.\w+\}", "x", out) for out in outs]
+    done = subprocess.run(["git", "check-ignore", *outs], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == outs, "every output has its line in .gitignore before the first run"
+
+
+def test_no_absolute_path_and_no_secret_is_in_git():
+    found = []
+    for name in tracked():
+        if name.endswith((".lock", "test_pipeline.py")):
+            continue
+        text = (ROOT / name).read_text(encoding="utf-8")
+        if re.search(r"(^|[\s\"'=(])/(work|home|root|tmp|Users)/\w", text) or re.search(r"AKIA\w{16}", text):
+            found.append(name)
+    assert found == []
+
+
+# The whole chain. A clone of the working tree, a thousandth of the data, a model of bytes.
+
+
+def dvc(folder: Path, *words: str) -> str:
+    """Run DVC in a folder, the stages with this interpreter; return what it said."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *words],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def ran(output: str) -> set[str]:
+    """Return the stages that `dvc repro` says it ran."""
+    return set(re.findall(r"Running stage '([\w@]+)'", output))
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A clone with small parameters, after one `dvc repro`."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    params["profile"] = "tiny"
+    params["synthesize"]["scale"] = 0.0005
+    params["prepare"] |= {"train_size": 200, "test_size": 24}
+    params["predict"] |= {"math_limit": 14, "squad_limit": 6}
+    write_params(folder, params)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    said = dvc(folder, "repro")
+    return folder, params, said
+
+
+def write_params(folder: Path, params: dict) -> None:
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+def test_whole_pipeline_runs(clone):
+    folder, _, said = clone
+    names = {"synthesize@train", "prepare", "converse", "base", "mindrecord", "finetune", "report"}
+    names |= {f"{stage}@{n}" for stage in ("predict", "evaluate") for n in range(6)}
+    assert ran(said) == names
+    assert all((folder / file).exists() for file in FILES)
+    metrics = [json.loads((folder / f"metrics/checkpoint-{n}.json").read_text()) for n in range(6)]
+    assert [m["step"] for m in metrics] == [0, 2, 4, 6, 8, 10]
+    assert all(m["math_problems"] == 14 and m["squad_questions"] == 6 for m in metrics)
+    assert metrics[0]["math_nll"] != metrics[5]["math_nll"], "training changed nothing"
+    summary = json.loads((folder / "metrics/summary.json").read_text())
+    assert summary["trainable_parameters"] == metrics[5]["trainable_parameters"] > 0
+    assert "| checkpoint |" in said
+
+
+def test_every_metric_is_shown(clone):
+    folder, _, _ = clone
+    shown = json.loads(dvc(folder, "metrics", "show", "--json"))[""]["data"]
+    assert {f"metrics/checkpoint-{n}.json" for n in range(6)} <= set(shown)
+    plots = json.loads(dvc(folder, "plots", "show", "--json"))
+    assert {"math accuracy", "reading comprehension", "training loss", "learning rate"} <= set(plots["data"])
+
+
+def test_a_second_run_does_nothing(clone):
+    folder, _, _ = clone
+    assert ran(dvc(folder, "repro")) == set()
+    assert "up to date" in dvc(folder, "status")
+
+
+def test_a_changed_scoring_function_touches_only_the_scores(clone):
+    folder, _, _ = clone
+    module = folder / "stages/scoring/arithmetic.py"
+    before = module.read_text(encoding="utf-8")
+    module.write_text(before + "\n# changed\n", encoding="utf-8")
+    changed = json.loads(dvc(folder, "status", "--json"))
+    module.write_text(before, encoding="utf-8")
+    assert set(changed) == {f"evaluate@{n}" for n in range(6)}
+
+
+def test_a_changed_recipe_reruns_what_depends_on_it(clone):
+    folder, params, first = clone
+    params["prepare"]["decimals"] = 2
+    write_params(folder, params)
+    again = ran(dvc(folder, "repro"))
+    # `rejected` rows aside, all that comes after `prepare` changes with the workings
+    assert again == ran(first) - {"synthesize@train", "base"} - {"predict@0", "evaluate@0"} | (
+        again & {"predict@0", "evaluate@0", "report"}
+    )
+    assert {"prepare", "finetune", "predict@5", "evaluate@5", "predict@0"} <= again
+
+
+def test_a_file_of_the_users_own_takes_the_place_of_the_synthetic_one(clone):
+    folder, params, _ = clone
+    shutil.copyfile(folder / "data/raw/train.json", folder / "data/mine.json")
+    dvc(folder, "add", "data/mine.json")
+    params["prepare"]["raw"] = "data/mine.json"
+    write_params(folder, params)
+    said = dvc(folder, "repro", "--dry", "report")
+    assert "synthesize" not in said
+    assert "prepare" in ran(said)
+    params["synthetic"] = []
+    write_params(folder, params)
+    assert "synthesize" not in dvc(folder, "repro", "--dry")

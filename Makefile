@@ -22,24 +22,28 @@ $(READY): requirements.lock
 setup: $(READY) ## make the virtual environment, of exact versions
 
 repro: $(READY) ## run all that has changed, then print the table
+	@python -m stages.check
 	@dvc repro report
 	@python -m stages.report --metrics metrics --print
 
 eval: $(READY) ## bring the evaluation up to date and print one table
+	@python -m stages.check
 	@dvc repro -q report
 	@python -m stages.report --metrics metrics --print
 
 diff: $(READY) ## compare metrics, sorted: FROM=HEAD TO=workspace
-	@dvc metrics diff --json $(FROM) $(TO) | python -m stages.diff
+	@set -o pipefail; dvc metrics diff --json $${FROM:+"$$FROM"} $${TO:+"$$TO"} | python -m stages.diff
 
 audit: $(READY) ## check a file's published solutions: RAW=file
-	@python -m stages.audit $(RAW)
+	@test -n "$$RAW" || { echo "error: RAW=file is missing" >&2; exit 2; }
+	@python -m stages.audit "$$RAW"
 
 workings: $(READY) ## show what a recipe writes: RAW=file WORKINGS=exact [DECIMALS=4]
-	@python -m stages.workings $(if $(WORKINGS),--workings '$(WORKINGS)') $(if $(DECIMALS),--decimals '$(DECIMALS)') $(RAW)
+	@test -n "$$RAW" || { echo "error: RAW=file is missing" >&2; exit 2; }
+	@python -m stages.workings $${WORKINGS:+--workings "$$WORKINGS"} $${DECIMALS:+--decimals "$$DECIMALS"} "$$RAW"
 
 squad: $(READY) ## put the real SQuAD dev file in place: FROM=path, or from its public address
-	@python -m stages.squad $(if $(FROM),--from '$(FROM)')
+	@python -m stages.squad $${FROM:+--from "$$FROM"}
 
 test: $(READY) ## all tests but the slow ones
 	@python -m pytest -m "not slow"

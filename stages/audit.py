@@ -13,12 +13,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from stages.command import run
 from stages.problems.categories import CATEGORIES
 from stages.problems.workings import recognise
-from stages.rows import CHINESE, Row, clip, read_rows
+from stages.rows import CHINESE, Row, clip, progress, read_rows
 
 OFFENDERS = 5
 NO_VALUE = "no value"
@@ -109,18 +107,6 @@ def complaint(found: dict[str, object]) -> str:
         return f"the problem {found['reason']}: {clip(found['problem'])}"
     stated, expected = clip(found["stated"]), clip(found["expected"])
     return f"{clip(found['problem'])}: stated '{stated}', expected '{expected}'"
-
-
-def progress(rows: Iterable[Row], path: Path, what: str) -> tqdm:
-    """Show how many of a file's rows have been read, the rate and the time left.
-
-    Use it in a `with`: the bar then ends its line before an error is printed. Quick work shows no bar.
-    """
-    total = None
-    if path.is_file():
-        with path.open("rb") as stream:
-            total = sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
-    return tqdm(rows, desc=what, total=total, unit=" rows", unit_scale=True, mininterval=0.5, delay=0.5)
 
 
 def main() -> int:

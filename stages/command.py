@@ -1,13 +1,20 @@
 """What every command shares: one-line errors for the user's mistakes, and files that are never half-written."""
 
 import contextlib
+import glob
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+# Unfinished outputs lie beside the finished ones under names that git and DVC ignore.
+PART = ".part-"
+NAMES = {dict: "a JSON object", list: "a JSON array", str: "a text", type(None): "null"}
 
 
 class InputError(ValueError):
@@ -19,6 +26,8 @@ def run(main: Callable[[], int | None]) -> None:
 
     Anything but InputError and OSError is our own mistake and keeps its traceback.
     """
+    # A stopped run tidies up like an interrupted one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         code = main() or 0
     except BrokenPipeError:  # the reader of our output has left: `make workings | head`
@@ -41,7 +50,10 @@ def run(main: Callable[[], int | None]) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to (a file or a folder); put it in place only if all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+    prefix = f"{PART}{path.name}-"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*"):  # by a run that was killed
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
         part = Path(folder) / path.name
         yield part
         if path.is_dir() and part.is_file():
@@ -56,6 +68,28 @@ def replacing(path: Path) -> Iterator[Path]:
         except OSError:
             aside.rename(path)
             raise
+
+
+def read_json(path: Path, expected: str, kind: type = dict) -> Any:
+    """Read a JSON file whose outermost value is a `kind`; InputError names the file, and the line, if it is not.
+
+    `expected` says what the file should be.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, expected {expected}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start + 1} is not UTF-8, expected {expected}") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}, line {error.lineno}: not JSON ({error.msg}), expected {expected}"
+        ) from None
+    except (RecursionError, ValueError):
+        raise InputError(f"{path}: nested too deep or a number too long, expected {expected}") from None
+    if not isinstance(value, kind):
+        raise InputError(f"{path}: found {NAMES.get(type(value), value)}, expected {expected}")
+    return value
 
 
 def write_json(path: Path, value: object) -> None:

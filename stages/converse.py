@@ -8,9 +8,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from stages.audit import progress
 from stages.command import replacing, run
-from stages.rows import Row, read_rows
+from stages.rows import Row, progress, read_rows
 
 
 def converse(rows: Iterable[Row]) -> list[dict[str, object]]:

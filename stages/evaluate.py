@@ -8,17 +8,15 @@ reference answers (SQuAD) and of the recipe's workings (math), given the prompt.
 
 import argparse
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from stages.command import InputError, run, write_json
-from stages.params import PATH, Range, build, read_yaml
-from stages.problems.categories import CATEGORIES, Problem
+from stages.command import InputError, read_json, run, write_json
+from stages.params import PATH
+from stages.problems.categories import CATEGORIES
 from stages.problems.workings import recognise
+from stages.recipe import Recipe, read_recipe
 from stages.rows import clip, read_objects
 from stages.scoring import arithmetic, em_f1, squad
 
@@ -27,33 +25,18 @@ MATH = {"question": str, "completion": str, "reference_nll": (int, float), "refe
 READING = MATH | {"reference": str, "references": list}
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What scoring must know of the data's recipe: the two keys of section `prepare`."""
-
-    workings: Literal["published", "reference", "exact"]
-    decimals: Annotated[int, Range(0, 10)]
-
-
-def read_recipe(path: Path) -> Recipe:
-    """Read the recipe from a params file."""
-    values = read_yaml(path).get("prepare")
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: section 'prepare' is missing")
-    known = {key: values[key] for key in ("workings", "decimals") if key in values}
-    return build(known, Recipe, f"{path}: prepare")
-
-
 def score_math(predictions: list[dict[str, Any]], recipe: Recipe) -> dict[str, float]:
     """Return strict and tolerant accuracy, in all and by category, and the counts."""
     judged: dict[str, list[tuple[bool, bool]]] = {category.name: [] for category in CATEGORIES}
     for prediction in predictions:
         try:
-            problem: Problem = recognise(prediction["question"])
+            problem = recognise(prediction["question"])
+            case = (problem, prediction["completion"], recipe.workings, recipe.decimals)
+            judged[problem.category.name].append((arithmetic.strict(*case), arithmetic.tolerant(*case)))
         except ValueError as error:
             raise InputError(f"a math question {error}: {clip(prediction['question'])}") from None
-        judge = partial(_judge, problem, prediction["completion"], recipe)
-        judged[problem.category.name].append((judge(arithmetic.strict), judge(arithmetic.tolerant)))
+        except ArithmeticError:
+            raise InputError(f"a math question has no answer: {clip(prediction['question'])}") from None
     everything = [pair for pairs in judged.values() for pair in pairs]
     scores: dict[str, float] = {
         "math_strict": percent(pair[0] for pair in everything),
@@ -67,10 +50,6 @@ def score_math(predictions: list[dict[str, Any]], recipe: Recipe) -> dict[str, f
             scores[f"math_tolerant_{name}"] = percent(pair[1] for pair in pairs)
             scores[f"math_problems_{name}"] = len(pairs)
     return scores
-
-
-def _judge(problem: Problem, completion: str, recipe: Recipe, rule: Callable[..., bool]) -> bool:
-    return rule(problem, completion, recipe.workings, recipe.decimals)
 
 
 def score_reading(predictions: list[dict[str, Any]]) -> dict[str, float]:
@@ -101,6 +80,8 @@ def percent(values: Any) -> float:
 def per_token(predictions: list[dict[str, Any]]) -> float:
     """Return the mean negative log-likelihood a reference token, in nats."""
     tokens = sum(prediction["reference_tokens"] for prediction in predictions)
+    if tokens <= 0:
+        raise InputError(f"the references of {len(predictions)} predictions have {tokens} tokens in all")
     return sum(prediction["reference_nll"] for prediction in predictions) / tokens
 
 
@@ -114,19 +95,20 @@ def read_predictions(path: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
             if not isinstance(row[key], wanted):
                 found = clip(json.dumps(row[key], ensure_ascii=False))
                 raise InputError(f"{path}, line {line}: '{key}' is {found}, as predict does not write it")
+        references = row.get("references", [""])
+        if not references or not all(isinstance(reference, str) for reference in references):
+            raise InputError(f"{path}, line {line}: 'references' must be a list of texts, not empty")
         rows.append(row)
     return rows
 
 
 def read_about(path: Path) -> dict[str, Any]:
     """Read what predict says of the checkpoint that answered."""
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        return {key: about[key] for key in ABOUT}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run predict first") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: {error}, expected a JSON object with {', '.join(ABOUT)}") from None
+    wanted = f"a JSON object with {', '.join(ABOUT)}"
+    about = read_json(path, wanted)
+    if not isinstance(about, dict) or not set(ABOUT) <= set(about):
+        raise InputError(f"{path}: found {clip(json.dumps(about))}, expected {wanted}")
+    return {key: about[key] for key in ABOUT}
 
 
 def main() -> None:

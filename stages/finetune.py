@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TextIO
 import yaml
 
 from stages import params
-from stages.command import InputError, replacing, run, write_json
+from stages.command import InputError, read_json, replacing, run, write_json
 from stages.model import config as configs
 from stages.model import weights
 from stages.model.quiet import framework_log
@@ -61,16 +61,16 @@ def fine_tune(args: argparse.Namespace, profile: dict[str, Any], steps: int, see
         **numbers,
     )
     scratch = args.scratch / run_key(portable, [args.mindrecord, checkpoint])
-    shutil.rmtree(scratch, ignore_errors=True)
-    history = trainer.train(
-        configs.resolve(profile, base=args.base, mindrecord=args.mindrecord, output=scratch, **numbers),
-        user,
-    )
-    if trainer.rank() == 0:
+    first = trainer.rank() == 0
+    if first:
+        shutil.rmtree(args.scratch, ignore_errors=True)  # also what killed runs have left
+    resolved = configs.resolve(profile, base=args.base, mindrecord=args.mindrecord, output=scratch, **numbers)
+    history = trainer.train(resolved, user)
+    if first:
         saved = trainer.adapters(scratch, rows // configs.batch_rows(profile))
         export(args.out, portable, saved, history)
         print(f"{args.out}: {len(saved)} adapters after {len(history)} steps", file=user)
-        shutil.rmtree(scratch)
+        shutil.rmtree(args.scratch)
 
 
 def arguments() -> argparse.Namespace:
@@ -97,12 +97,7 @@ def check_inputs(profile: dict[str, Any], base: Path, mindrecord: Path) -> None:
         if not path.is_file():
             raise InputError(f"{path}: no such file, expected the output of stage {stage}")
     path = base / "model.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file, expected the output of stage base") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}") from None
+    found = read_json(path, "the output of stage base")
     for key, expected in weights.shape_of(profile["model"]["model_config"]).items():
         # Both matrices are in the file whether they are tied or not.
         if key != "tie_word_embeddings" and found.get(key) != expected:

@@ -8,7 +8,6 @@ and counted, for a cut answer teaches a wrong one. The same input gives the same
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from stages.command import InputError, replacing, run, write_json
+from stages.command import InputError, read_json, replacing, run, write_json
 from stages.model.config import profile
 from stages.model.prompt import IGNORED, Prompter
 from stages.model.quiet import framework_log
@@ -36,14 +35,7 @@ class Turn(NamedTuple):
 
 def read_turns(path: Path) -> list[Turn]:
     """Read a conversation file. Raises InputError naming the conversation that is not of the form."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start + 1} is not UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from None
+    document = read_json(path, "a JSON array of conversations", list)
     if not isinstance(document, list) or not document:
         raise InputError(f"{path}: expected a JSON array of conversations")
     return [turn(value, f"{path}, conversation {number}") for number, value in enumerate(document, 1)]
@@ -58,6 +50,7 @@ def turn(value: Any, place: str) -> Turn:
         found = Turn(value["id"], question["value"], answer["value"])
         if not all(isinstance(text, str) for text in found):
             raise ValueError
+        "".join(found).encode("utf-8")  # a lone surrogate is no text
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{place}: expected an id and two turns, from 'human' and from 'gpt'") from None
     return found

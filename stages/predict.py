@@ -8,7 +8,6 @@ log-likelihood of the reference in nats) and about.json (what answered, and how)
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +15,17 @@ from typing import Annotated, Any, Literal, TextIO
 
 from tqdm import tqdm
 
-from stages.command import InputError, replacing, run, write_json
+from stages.command import InputError, read_json, replacing, run, write_json
 from stages.model.config import profile
 from stages.model.prompt import Prompt, Prompter
 from stages.model.quiet import framework_log
 from stages.model.tokenizer import Tokenizer
 from stages.params import PATH, Range, section
-from stages.prepare import Prepare
 from stages.problems.sampling import exact_shares, rank
 from stages.problems.workings import recognise, working
+from stages.reading import Question, read_questions
+from stages.recipe import Recipe, read_recipe
 from stages.rows import Row, clip, read_rows, write_rows
-from stages.scoring.squad import Question, read_questions
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,15 @@ def read_problems(path: Path) -> list[tuple[Row, Any]]:
     problems = []
     for row in read_rows(path):
         try:
-            problems.append((row, recognise(row.problem)))
+            problem = recognise(row.problem)
+            _ = problem.answer
         except ValueError as error:
             raise InputError(f"{path}, line {row.line}: the problem {error}: {clip(row.problem)}") from None
+        except ArithmeticError:
+            raise InputError(
+                f"{path}, line {row.line}: the problem has no answer: {clip(row.problem)}"
+            ) from None
+        problems.append((row, problem))
     return problems
 
 
@@ -83,7 +88,7 @@ def answer_problems(
     decoder: Any,
     prompter: Prompter,
     problems: list[tuple[Row, Any]],
-    recipe: Prepare,
+    recipe: Recipe,
     template: str,
     **how: Any,
 ) -> list[dict[str, Any]]:
@@ -146,7 +151,7 @@ def main() -> None:
     to = parser.parse_args()
     settings = profile(to.profile)
     params = section("predict", Predict, to.params)
-    recipe = section("prepare", Prepare, to.params)
+    recipe = read_recipe(to.params)
     problems = sample_problems(read_problems(to.math), params.math_limit)
     questions = sample_questions(read_questions(to.squad), params.squad_limit)
     number = to.adapter.name
@@ -178,8 +183,9 @@ def load(
     from stages.model import weights as model
     from stages.model.lora import fold
 
-    shape = read_json(base / "model.json", "base")
-    about = read_json(adapter / "adapter.json", "finetune")
+    shape = read_json(base / "model.json", "the output of stage base")
+    about = read_json(adapter / "adapter.json", "the output of stage finetune")
+    model.check_shape(shape, str(base / "model.json"))
     tokenizer = Tokenizer.load(base)
     prompt, decode = (settings["abacus"][key] for key in ("prompt", "decode"))
     weights = fold(model.load_checkpoint(base / "model.ckpt"), adapter)
@@ -191,22 +197,12 @@ def load(
         from stages.model.generate import FrameworkDecoder
 
         decoder = FrameworkDecoder(settings, weights, shape, eos_id=tokenizer.eos_id, pad_id=tokenizer.pad_id)
+    missing = {"step", "trainable_parameters"} - set(about)
+    if missing:
+        raise InputError(f"{adapter / 'adapter.json'}: {', '.join(sorted(missing))} missing")
     facts = {key: about[key] for key in ("step", "trainable_parameters")}
     facts |= {"base_parameters": model.parameters(shape), "min_new_tokens": decode["min_new_tokens"]}
     return Prompter(tokenizer, prompt["template"], prompt["bos"]), decoder, facts
-
-
-def read_json(path: Path, stage: str) -> dict[str, Any]:
-    """Read a JSON object that a stage has made."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file, expected the output of stage {stage}") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: expected a JSON object")
-    return value
 
 
 if __name__ == "__main__":

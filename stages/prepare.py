@@ -15,12 +15,13 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Literal
 
-from stages.audit import NAMES, Verdict, audit, progress, tally
+from stages.audit import NAMES, Verdict, audit, tally
 from stages.command import InputError, replacing, run, write_json
 from stages.params import PATH, Range, section
 from stages.problems.sampling import exact_shares, floor_shares, rank
-from stages.problems.workings import recognise, working
-from stages.rows import Row, clip, read_rows, write_rows, writer_to
+from stages.problems.workings import Workings, recognise, working
+from stages.recipe import Decimals
+from stages.rows import Row, clip, progress, read_rows, write_rows, writer_to
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Prepare:
     """Section `prepare` of params.yaml: the recipe of a data version."""
 
     raw: str
-    workings: Literal["published", "reference", "exact"]
-    decimals: Annotated[int, Range(0, 10)]
+    workings: Workings
+    decimals: Decimals
     mix: Literal["proportional"]
     train_size: Annotated[int, Range(1, 10**9)]
     test_size: Annotated[int, Range(1, 10**9)]
@@ -139,23 +140,30 @@ def main() -> None:
     parser.add_argument("--params", type=Path, default=PATH)
     to = parser.parse_args()
     params = section("prepare", Prepare, to.params)
-    with replacing(to.rejected) as part:
+    # All four are in place or none: nothing moves before everything is written.
+    with (
+        replacing(to.train) as train_part,
+        replacing(to.test) as test_part,
+        replacing(to.metrics) as metrics_part,
+        replacing(to.rejected) as rejected_part,
+    ):
         with (
-            part.open("w", encoding="utf-8", newline="\n") as stream,
+            rejected_part.open("w", encoding="utf-8", newline="\n") as stream,
             progress(read_rows(to.raw), to.raw, "prepare") as raw,
         ):
             rows, counts = sift(audit(raw), str(to.raw), writer_to(stream).write)
         train, test = split(rows, params)
-        taught = (
-            {
-                "problem": row.problem,
-                "solution": working(recognise(row.problem), params.workings, params.decimals),
-            }
-            for row in train
-        )
-        write_rows(to.train, taught)
-        write_rows(to.test, (pair(row) for row in test))
-        write_json(to.metrics, figures(counts, train, test))
+        write_rows(train_part, (taught(row, params) for row in train))
+        write_rows(test_part, (pair(row) for row in test))
+        write_json(metrics_part, figures(counts, train, test))
+
+
+def taught(row: Row, params: Prepare) -> dict[str, str]:
+    """Return a row as the recipe teaches it."""
+    return {
+        "problem": row.problem,
+        "solution": working(recognise(row.problem), params.workings, params.decimals),
+    }
 
 
 if __name__ == "__main__":

@@ -8,13 +8,11 @@ Checkpoint 0 is the base model; the gate is 90 % of its F1 and EM (MindFormers' 
 
 import argparse
 import csv
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.command import InputError, replacing, run, write_json
+from stages.command import InputError, read_json, replacing, run, write_json
 
 GATE = 0.9
 # The contest divides the trainable parameters by this number, whatever the model.
@@ -36,27 +34,20 @@ COLUMNS = (
 )
 # Of the columns these two are not read but found out; the summary needs two metrics more.
 NEEDED = {key for _, key in COLUMNS} - {"checkpoint", "gate"} | {"trainable_parameters", "base_parameters"}
-NUMBERED = re.compile(r"checkpoint-(\d+)\.json")
+CHECKPOINTS = [0, 1, 2, 3, 4, 5]
 
 
-def read_metrics(folder: Path) -> dict[int, dict[str, Any]]:
-    """Read metrics/checkpoint-N.json of every checkpoint, by N. Raises InputError if there is no base."""
-    numbered = ((NUMBERED.fullmatch(path.name), path) for path in folder.glob("checkpoint-*.json"))
-    paths = {int(match[1]): path for match, path in numbered if match}
-    if 0 not in paths:
-        raise InputError(f"{folder}: checkpoint-0.json, the base model's, is missing; run `make eval`")
-    return {number: read_checkpoint(paths[number]) for number in sorted(paths)}
+def read_metrics(folder: Path, numbers: list[int]) -> dict[int, dict[str, Any]]:
+    """Read metrics/checkpoint-N.json of the checkpoints, by N; no other file that lies there counts."""
+    return {number: read_checkpoint(folder / f"checkpoint-{number}.json") for number in numbers}
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read one checkpoint's metrics."""
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
-    missing = NEEDED - set(metrics if isinstance(metrics, dict) else ())
+    metrics = read_json(path, "a checkpoint's metrics (run `make eval`)")
+    missing = {key for key in NEEDED if type(metrics.get(key)) not in (int, float)}
     if missing:
-        raise InputError(f"{path}: {', '.join(sorted(missing))} missing; run `make eval`")
+        raise InputError(f"{path}: no number for {', '.join(sorted(missing))}; run `make eval`")
     return metrics
 
 
@@ -72,6 +63,8 @@ def final_score(ratio: float, accuracy: float) -> float:
 
 def summarise(metrics: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """Return the summary. Best is the highest strict accuracy among those that pass, else among all."""
+    if 0 not in metrics:
+        raise InputError("checkpoint 0, the base model, is not among those to compare")
     base = metrics[0]
     trained = {number: m for number, m in metrics.items() if number}
     if not trained:
@@ -141,11 +134,12 @@ def write_table(path: Path, metrics: dict[int, dict[str, Any]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare the checkpoints.")
     parser.add_argument("--metrics", type=Path, required=True)
+    parser.add_argument("--checkpoints", type=int, nargs="+", default=CHECKPOINTS, help="0 is the base model")
     parser.add_argument("--summary", type=Path)
     parser.add_argument("--table", type=Path)
     parser.add_argument("--print", action="store_true", help="print the table")
     to = parser.parse_args()
-    metrics = read_metrics(to.metrics)
+    metrics = read_metrics(to.metrics, to.checkpoints)
     summary = summarise(metrics)
     if to.summary:
         write_json(to.summary, summary)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import jsonlines
+from tqdm import tqdm
 
 from stages.command import InputError, replacing
 
@@ -99,6 +100,18 @@ def holds_surrogate(line: str) -> bool:
     except (ValueError, RecursionError):  # not JSON: the parser will say so
         return False
     return False
+
+
+def progress(rows: Iterable[Row], path: Path, what: str) -> tqdm:
+    """Show how many of a file's rows have been read, the rate and the time left.
+
+    Use it in a `with`: the bar then ends its line before an error is printed. Quick work shows no bar.
+    """
+    total = None
+    if path.is_file():
+        with path.open("rb") as stream:
+            total = sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
+    return tqdm(rows, desc=what, total=total, unit=" rows", unit_scale=True, mininterval=0.5, delay=0.5)
 
 
 def clip(value: Any) -> str:

@@ -129,7 +129,7 @@ def test_the_command_writes_one_flat_file(stage, params, folder, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("about.json", None, "no such file; run predict first"),
+        ("about.json", None, "no such file, expected a JSON object with step, trainable_parameters"),
         ("about.json", "{", "Expecting property name"),
         ("about.json", '{"step": 5}', "expected a JSON object with step, trainable_parameters"),
         ("math.jsonl", None, "no such file"),

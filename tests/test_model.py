@@ -61,6 +61,21 @@ def test_the_tokenizer_is_the_published_one(real, text, tokens):
     assert tokenizer.decode(ids) == text
 
 
+@pytest.mark.slow
+def test_training_again_gives_the_same_bytes(real, stage, tmp_path):
+    done = stage(
+        "finetune", *PROFILE, "--base", real / "base", "--mindrecord", real / "rows",
+        "--out", tmp_path / "checkpoints", "--scratch", tmp_path / "scratch", "--log", tmp_path / "log",
+        "--params", real / "params.yaml",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, second = (
+        {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (real / "checkpoints", tmp_path / "checkpoints")
+    )
+    assert first == second
+
+
 ASK = """
 import sys, json
 from pathlib import Path

@@ -20,8 +20,8 @@ from stages.predict import (
 from stages.prepare import split
 from stages.problems.sampling import exact_shares
 from stages.problems.workings import recognise, working
+from stages.reading import Question
 from stages.rows import Row
-from stages.scoring.squad import Question
 
 BOS, EOS, PAD = 256, 257, 258
 

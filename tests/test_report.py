@@ -141,9 +141,9 @@ def test_the_command_writes_and_prints(stage, folder, tmp_path):
     ("name", "content", "message"),
     [
         ("checkpoint-0.json", None, "checkpoint-0.json, the base model's, is missing; run `make eval`"),
-        ("checkpoint-2.json", b'{"step": 5', "checkpoint-2.json: not JSON (Expecting"),
-        ("checkpoint-2.json", b"", "checkpoint-2.json: not JSON (Expecting"),
-        ("checkpoint-2.json", b"\xff", "checkpoint-2.json: not JSON ("),
+        ("checkpoint-2.json", b'{"step": 5', "checkpoint-2.json, line 1: not JSON (Expecting"),
+        ("checkpoint-2.json", b"", "checkpoint-2.json, line 1: not JSON (Expecting"),
+        ("checkpoint-2.json", b"\xff", "checkpoint-2.json: byte 1 is not UTF-8"),
         ("checkpoint-2.json", b"[]", "checkpoint-2.json: answer_nll, base_parameters, "),
         ("checkpoint-2.json", b'{"step": 5}', "trainable_parameters missing; run `make eval`"),
     ],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stages import reading
 from stages.scoring import squad
 
 READING = Path(__file__).parents[1] / "data" / "reading" / "reading-v1.1.json"
@@ -69,9 +70,9 @@ def document() -> dict:
 
 
 def test_first_question_of_each_paragraph_with_all_its_answers(document):
-    assert squad.questions(document, "some.json") == [
-        squad.Question("a", "Ebb.", "Which a?", ("Ebb", "Ebb.")),
-        squad.Question("c", "Rain.", "Which c?", ("Rain",)),
+    assert reading.questions(document, "some.json") == [
+        reading.Question("a", "Ebb.", "Which a?", ("Ebb", "Ebb.")),
+        reading.Question("c", "Rain.", "Which c?", ("Rain",)),
     ]
 
 
@@ -160,37 +161,37 @@ def test_malformed_document(document, place, value, message):
     else:
         holder[place[-1]] = value
     with pytest.raises(ValueError) as error:
-        squad.questions(broken, "some.json")
+        reading.questions(broken, "some.json")
     assert str(error.value) == f"some.json: {message}"
 
 
 def test_document_that_is_no_object():
     with pytest.raises(ValueError) as error:
-        squad.questions(["data"], "some.json")
+        reading.questions(["data"], "some.json")
     assert str(error.value) == "some.json: document: found ['data'], expected an object"
 
 
 def test_what_was_found_stays_on_one_short_line(document):
     document["data"][0]["paragraphs"] = "a\nlong text " * 1000
     with pytest.raises(ValueError) as error:
-        squad.questions(document, "some.json")
+        reading.questions(document, "some.json")
     assert "\n" not in str(error.value) and len(str(error.value)) < 150
 
 
 @pytest.fixture(scope="module")
-def reading() -> dict:
+def embedded() -> dict:
     return json.loads(READING.read_text(encoding="utf-8"))
 
 
-def test_reading_set_is_complete(reading):
-    paragraphs = [len(article["paragraphs"]) for article in reading["data"]]
-    chosen = squad.questions(reading, READING.name)
-    assert (reading["version"], paragraphs, len(chosen)) == ("1.1", [8] * 8, 64)
+def test_reading_set_is_complete(embedded):
+    paragraphs = [len(article["paragraphs"]) for article in embedded["data"]]
+    chosen = reading.questions(embedded, READING.name)
+    assert (embedded["version"], paragraphs, len(chosen)) == ("1.1", [8] * 8, 64)
     assert all(squad.normalise(answer) for one in chosen for answer in one.answers)
 
 
-def test_reading_set_has_sound_paragraphs_and_ids(reading):
-    paragraphs = [one for article in reading["data"] for one in article["paragraphs"]]
+def test_reading_set_has_sound_paragraphs_and_ids(embedded):
+    paragraphs = [one for article in embedded["data"] for one in article["paragraphs"]]
     ids = [one["id"] for paragraph in paragraphs for one in paragraph["qas"]]
     assert len(ids) == len(set(ids)) == 128
     assert len({paragraph["context"] for paragraph in paragraphs}) == 64
@@ -198,8 +199,8 @@ def test_reading_set_has_sound_paragraphs_and_ids(reading):
         assert 60 <= len(paragraph["context"].split()) <= 100, paragraph["context"]
 
 
-def test_every_answer_is_the_span_at_its_start(reading):
-    for article in reading["data"]:
+def test_every_answer_is_the_span_at_its_start(embedded):
+    for article in embedded["data"]:
         for paragraph in article["paragraphs"]:
             for one in paragraph["qas"]:
                 assert 1 <= len(one["answers"]) <= 3, one["id"]

@@ -4,6 +4,8 @@ MindSpore is not imported here, so that stages which only need a number start in
 """
 
 import copy
+import difflib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from stages.params import read_yaml
 PROFILES = Path(__file__).parent / "profiles"
 BASE = "base.yaml"  # what every profile lies over
 TEMPLATES = ("vicuna", "alpaca", "bare")
+DEVICES = ("CPU", "Ascend")
+OPTIMIZERS = ("AdamW",)
+CHECKPOINTS = 5
 ENGINES = ("cached", "mindformers")
 
 Check = tuple[Callable[[Any], bool], str]  # what holds for a good value, and how to say it
@@ -38,8 +43,8 @@ SHA256: Check = (
 )
 SWITCH: Check = (lambda value: isinstance(value, bool), "true or false")
 POSITIVE: Check = (
-    lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value > 0,
-    "a number above 0",
+    lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf,
+    "a number above 0 (with a point: 1.0e-3)",
 )
 
 # The `abacus:` section: every key must be there, and no other.
@@ -52,12 +57,25 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "reading_new_tokens": _integer(1),
         "min_new_tokens": _integer(0),
     },
-    "finetune": {"checkpoints": _integer(1), "steps_per_checkpoint": _integer(1)},
+    "finetune": {
+        "checkpoints": (lambda value: value == CHECKPOINTS, f"{CHECKPOINTS}, as dvc.yaml evaluates"),
+        "steps_per_checkpoint": _integer(1),
+    },
 }
 SOURCES: dict[str, dict[str, Check]] = {
     "wheel": {"requirement": TEXT, "wheel_sha256": SHA256, "member": TEXT, "member_sha256": SHA256},
     "random": {"seed": _integer(1)},
     "directory": {"path": TEXT},
+}
+# Keys of `model.model_config.pet_config`.
+LORA: dict[str, Check] = {
+    "lora_rank": _integer(1),
+    "lora_alpha": POSITIVE,
+    "lora_dropout": (
+        lambda value: isinstance(value, int | float) and 0 <= value < 1,
+        "a number from 0 to below 1",
+    ),
+    "target_modules": TEXT,
 }
 # Keys of `model.model_config` without which there is no architecture; the other keys are MindFormers'.
 ARCHITECTURE: dict[str, Check] = {
@@ -86,8 +104,11 @@ def profile(name: str) -> dict[str, Any]:
     if name not in names():
         raise InputError(f"profile {name!r} does not exist; there are: {', '.join(names())}")
     path = PROFILES / f"{name}.yaml"
-    merged = merge(read_yaml(PROFILES / BASE), read_yaml(path))
-    check(merged, f"stages/model/profiles/{path.name}")
+    place = f"stages/model/profiles/{path.name}"
+    under, over = read_yaml(PROFILES / BASE), read_yaml(path)
+    _check_fit(over, under, place)
+    merged = merge(under, over)
+    check(merged, place)
     return merged
 
 
@@ -98,6 +119,21 @@ def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = merge(merged[key], value) if both else copy.deepcopy(value)
     return merged
+
+
+def _check_fit(over: dict[str, Any], under: dict[str, Any], place: str) -> None:
+    """Raise InputError for a top-level key that `under` lacks, and where a mapping or a list stays none."""
+    for key, value in over.items():
+        if key not in under and not place.count(": "):
+            near = difflib.get_close_matches(str(key), under, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f", expected only: {', '.join(under)}"
+            raise InputError(f"{place}: {key} is unknown{hint}")
+        old = under.get(key)
+        for of, name in ((dict, "a mapping"), (list, "a list")):
+            if isinstance(old, of) and not isinstance(value, of):
+                raise InputError(f"{place}: {key} is {value!r}, expected {name}")
+        if isinstance(old, dict):
+            _check_fit(value, old, f"{place}: {key}")
 
 
 def check(config: dict[str, Any], place: str) -> None:
@@ -115,6 +151,7 @@ def check(config: dict[str, Any], place: str) -> None:
     model = _mapping(_mapping(config, "model", place), "model_config", f"{place}: model", ".")
     where = f"{place}: model.model_config"
     _check_keys(model, ARCHITECTURE, where, others=True)
+    _check_keys(_mapping(model, "pet_config", where, "."), LORA, f"{where}.pet_config", others=True)
     for number, by in (("hidden_size", "num_heads"), ("num_heads", "n_kv_heads")):
         if model[number] % model[by]:
             raise InputError(
@@ -129,6 +166,13 @@ def check(config: dict[str, Any], place: str) -> None:
     _check_keys(runner, {"batch_size": _integer(1)}, f"{place}: runner_config", others=True)
     schedule = _mapping(config, "lr_schedule", place)
     _check_keys(schedule, {"learning_rate": POSITIVE}, f"{place}: lr_schedule", others=True)
+    context = _mapping(config, "context", place)
+    _check_keys(context, {"device_target": _one_of(*DEVICES)}, f"{place}: context", others=True)
+    optimizer = _mapping(config, "optimizer", place)
+    _check_keys(optimizer, {"type": _one_of(*OPTIMIZERS)}, f"{place}: optimizer", others=True)
+    parallel = _mapping(config, "parallel_config", place)
+    ranks = {"data_parallel": _integer(1), "model_parallel": _integer(1)}
+    _check_keys(parallel, ranks, f"{place}: parallel_config", others=True)
 
 
 def resolve(

@@ -1,12 +1,11 @@
 """LoRA adapters: a checkpoint folder of `finetune` folded into the weights of the base model."""
 
-import json
 import re
 from pathlib import Path
 
 import numpy as np
 
-from stages.command import InputError
+from stages.command import InputError, read_json
 from stages.model.weights import Weights, load_checkpoint
 
 PART = re.compile(r"(?P<target>.+)\.mindpet_delta_lora_(?P<part>[ab])", re.IGNORECASE)
@@ -19,10 +18,8 @@ def fold(weights: Weights, adapter: Path) -> Weights:
     alone are shared with `weights`, not copied. The sum is taken in float64 and rounded once.
     """
     path = adapter / "adapter.json"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, expected the adapter of a checkpoint")
+    about = read_json(path, "the adapter of a checkpoint")
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
         if about["step"] == 0:
             return dict(weights)
         scale = about["alpha"] / about["rank"]

@@ -3,7 +3,6 @@
 No MindSpore here: the data stages use it too.
 """
 
-import json
 import unicodedata
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
-from stages.command import InputError, write_json
+from stages.command import InputError, read_json, write_json
 
 CONTROL = 3  # gguf's token type of special tokens
 SPECIALS = ("bos_token_id", "eos_token_id", "pad_token_id")
@@ -36,16 +35,15 @@ class Tokenizer:
     def load(cls, folder: Path) -> "Tokenizer":
         """The tokenizer whose two files are in `folder`."""
         config = folder / "tokenizer_config.json"
-        try:
-            ids = [json.loads(config.read_text(encoding="utf-8"))[key] for key in SPECIALS]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{config}: {error}, expected a JSON object with {', '.join(SPECIALS)}"
-            ) from error
+        wanted = f"a JSON object with {', '.join(SPECIALS)}"
+        found = read_json(config, wanted)
+        ids = [found.get(key) for key in SPECIALS]
+        if not all(type(token) is int for token in ids):
+            raise InputError(f"{config}: found {found}, expected {wanted}")
         path = folder / "tokenizer.json"
-        text = path.read_text(encoding="utf-8")
+        read_json(path, "a file of the `tokenizers` library")
         try:
-            inner = tokenizers.Tokenizer.from_str(text)
+            inner = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises nothing narrower
             raise InputError(f"{path}: {error}, expected a file of the `tokenizers` library") from error
         return cls(inner, *ids)

@@ -5,6 +5,7 @@ Importing this module imports MindFormers: do it within `quiet.framework_log`.
 
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -123,7 +124,7 @@ def count_rows(mindrecord: Path, seq_length: int, vocab_size: int) -> int:
         raise InputError(f"{mindrecord}: not a MindRecord file with its .db: {reason}") from error
     if sorted(columns) != sorted(FIELDS):
         raise InputError(f"{mindrecord}: fields {', '.join(columns)}, expected {' and '.join(FIELDS)}")
-    for number, row in enumerate(rows.create_dict_iterator(num_epochs=1, output_numpy=True), 1):
+    for number, row in enumerate(_read(rows, mindrecord), 1):
         for field in FIELDS:
             _check_field(row[field], f"{mindrecord}, row {number}: {field}", seq_length)
         if not 0 <= row["input_ids"].min() <= row["input_ids"].max() < vocab_size:
@@ -135,6 +136,14 @@ def count_rows(mindrecord: Path, seq_length: int, vocab_size: int) -> int:
         if number == ROWS_READ:
             break
     return count
+
+
+def _read(rows: MindDataset, mindrecord: Path) -> Iterator[dict[str, np.ndarray]]:
+    try:
+        yield from rows.create_dict_iterator(num_epochs=1, output_numpy=True)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{mindrecord}: damaged, its rows cannot be read: {reason}") from error
 
 
 def _check_field(values: np.ndarray, place: str, seq_length: int) -> None:

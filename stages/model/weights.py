@@ -35,6 +35,19 @@ INNER = {
 }
 
 
+# Numbers of an architecture that a profile and model.json call by the same names, and all of them.
+SAME = (
+    "hidden_size",
+    "num_layers",
+    "num_heads",
+    "n_kv_heads",
+    "intermediate_size",
+    "vocab_size",
+    "rms_norm_eps",
+)
+SHAPE_NUMBERS = (*SAME, "rope_theta", "max_position_embedding")
+
+
 def layer(number: int, name: str) -> str:
     """MindFormers' name of the weight `name` (as in INNER) of a layer."""
     return f"model.layers.{number}.{name}"
@@ -42,17 +55,8 @@ def layer(number: int, name: str) -> str:
 
 def shape_of(model_config: dict[str, Any]) -> Shape:
     """The architecture numbers of a profile's `model.model_config`, under the names of model.json."""
-    same = (
-        "hidden_size",
-        "num_layers",
-        "num_heads",
-        "n_kv_heads",
-        "intermediate_size",
-        "vocab_size",
-        "rms_norm_eps",
-    )
     return {
-        **{key: model_config[key] for key in same},
+        **{key: model_config[key] for key in SAME},
         "rope_theta": model_config["theta"],
         "max_position_embedding": model_config["max_position_embedding"],
         "tie_word_embeddings": bool(model_config.get("tie_word_embeddings", False)),
@@ -84,6 +88,13 @@ def expected(shape: Shape) -> dict[str, tuple[int, ...]]:
         NORM: (hidden,),
         HEAD: (shape["vocab_size"], hidden),
     }
+
+
+def check_shape(shape: Shape, place: str) -> None:
+    """Raise InputError, naming `place`, unless `shape` has all numbers of an architecture."""
+    for key in (*SHAPE_NUMBERS, "tie_word_embeddings"):
+        if not isinstance(shape.get(key), int | float):
+            raise InputError(f"{place}: {key} is {shape.get(key)!r}, expected a number")
 
 
 def parameters(shape: Shape) -> int:

@@ -3,11 +3,13 @@
 import dataclasses
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from typing import Literal, get_args
 
 from stages.problems.categories import CATEGORIES, Category, Number, Problem, plain
 
 PREFIX = "计算过程："
-RECIPES = ("published", "reference", "exact")
+Workings = Literal["published", "reference", "exact"]
+RECIPES = get_args(Workings)
 # Wide enough to round any number that an operand's digits allow.
 WIDE = Context(prec=4000)
 

@@ -1,0 +1,110 @@
+"""What commands share: outputs in one step, one-line errors, JSON files that are read with care."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.command import PART, InputError, read_json, replacing, write_json
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_file_is_replaced_when_all_went_well(tmp_path):
+    path = tmp_path / "new" / "a.json"
+    write_json(path, {"a": 1})
+    write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 2}
+    assert [p.name for p in path.parent.iterdir()] == ["a.json"]
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    path = tmp_path / "out"
+    for name in ("one", "two"):
+        with replacing(path) as part:
+            part.mkdir()
+            (part / name).touch()
+    assert [p.name for p in path.iterdir()] == ["two"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("error", [InputError("no"), KeyboardInterrupt(), OSError("disk")])
+def test_an_error_keeps_what_was_there(tmp_path, error):
+    path = tmp_path / "a.json"
+    write_json(path, 1)
+    with pytest.raises(type(error)), replacing(path) as part:
+        part.write_text("half")
+        raise error
+    assert json.loads(path.read_text()) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_folder_that_cannot_be_put_in_place_comes_back(tmp_path):
+    path = tmp_path / "out"
+    path.mkdir()
+    (path / "old").touch()
+    with pytest.raises(OSError, match="No such file"), replacing(path):
+        pass  # nothing was written, so there is nothing to put in place
+    assert (path / "old").exists()
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from stages.command import replacing
+with replacing(Path(sys.argv[1])) as part:
+    part.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_run_leaves_the_old_file_and_the_next_one_tidies_up(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, "old")
+    command = [sys.executable, "-c", KILLED, str(path)]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "."})
+    assert run.stdout.readline() == b"writing\n"
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    run.stdout.close()
+    time.sleep(0.1)
+    assert json.loads(path.read_text()) == "old"
+    left = [p.name for p in tmp_path.iterdir() if p != path]
+    assert len(left) == 1
+    assert left[0].startswith(PART)
+    write_json(path, "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("name", [".gitignore", ".dvcignore"])
+def test_unfinished_outputs_are_ignored(name):
+    assert f"{PART}*" in (ROOT / name).read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "a.json: no such file, expected a thing"),
+        (b"", "a.json, line 1: not JSON (Expecting value), expected a thing"),
+        (b"{\n1}", "a.json, line 2: not JSON"),
+        (b"\xff", "a.json: byte 1 is not UTF-8"),
+        (b"[" * 10**5, "a.json: nested too deep"),
+        (b"1" * 5000, "a number too long"),
+        (b"[]", "a.json: found a JSON array, expected a thing"),
+        (b"5", "a.json: found 5, expected a thing"),
+    ],
+)
+def test_a_bad_json_file_is_one_line(tmp_path, content, message):
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_json(path, "a thing")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -11,12 +11,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
+# The lock is complete, so pip resolves nothing (`--no-deps`): its resolver trips over extras in hash mode.
 # Everything that is said here goes to standard error: `make audit` prints JSON and nothing else.
 $(READY): requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not on PATH; set PYTHON=..." >&2; exit 1; }
 	@echo "setting up $(VENV): 3.3 GB, a few minutes the first time" >&2
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV) >&2
-	@$(VENV)/bin/python -m pip install --require-hashes --progress-bar on -r requirements.lock >&2
+	@$(VENV)/bin/python -m pip install --require-hashes --no-deps --progress-bar on -r requirements.lock >&2
 	@touch $@
 
 setup: $(READY) ## make the virtual environment, of exact versions

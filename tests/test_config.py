@@ -60,7 +60,7 @@ def test_merge_goes_key_by_key_and_leaves_its_arguments() -> None:
         ("prompt.seq_length", True, "is True, expected an integer of at least 8"),
         ("decode.batch_size", 0, "is 0, expected an integer of at least 1"),
         ("decode.engine", "x", "is 'x', expected one of: cached, mindformers"),
-        ("finetune.checkpoints", 2.5, "is 2.5, expected an integer of at least 1"),
+        ("finetune.checkpoints", 3, "is 3, expected 5, as dvc.yaml evaluates"),
         ("base.source", "moon", "is 'moon', expected one of: wheel, random, directory"),
         ("base.source", ["random"], "is ['random'], expected one of: wheel, random, directory"),
         ("base.seed", "7", "is '7', expected an integer of at least 1"),
@@ -122,3 +122,41 @@ def test_reading_a_profile_imports_no_mindspore() -> None:
         "sys.exit(any(name.startswith('mind') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("runner_confg: {batch_size: 32}", "runner_confg is unknown; did you mean 'runner_config'?"),
+        ("callbacks: 3", "callbacks is 3, expected a list"),
+        ("parallel_config: 3", "parallel_config is 3, expected a mapping"),
+        ("parallel_config: {data_parallel: x}", "parallel_config.data_parallel is 'x', expected an integer"),
+        ("optimizer: {type: Nonsense}", "optimizer.type is 'Nonsense', expected one of: AdamW"),
+        ("context: {device_target: GPU}", "context.device_target is 'GPU', expected one of: CPU, Ascend"),
+        (
+            "lr_schedule: {learning_rate: 1e-3}",
+            "lr_schedule.learning_rate is '1e-3', expected a number above 0",
+        ),
+        ("lr_schedule: {learning_rate: .inf}", "lr_schedule.learning_rate is inf, expected a number above 0"),
+        ("model: {model_config: {pet_config: 5}}", "pet_config is 5, expected a mapping"),
+        (
+            "model: {model_config: {pet_config: {lora_rank: 0}}}",
+            "pet_config.lora_rank is 0, expected an integer of at least 1",
+        ),
+        (
+            "model: {model_config: {pet_config: {lora_dropout: 1.0}}}",
+            "pet_config.lora_dropout is 1.0, expected a number from 0 to below 1",
+        ),
+    ],
+)
+def test_what_a_profile_cannot_mean_is_refused(tmp_path, monkeypatch, text, message) -> None:
+    tiny = yaml.safe_load((config.PROFILES / "tiny.yaml").read_text(encoding="utf-8"))
+    base = (config.PROFILES / config.BASE).read_text(encoding="utf-8")
+    (tmp_path / config.BASE).write_text(base, encoding="utf-8")
+    changed = config.merge(tiny, yaml.safe_load(text))
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(changed), encoding="utf-8")
+    monkeypatch.setattr(config, "PROFILES", tmp_path)
+    with pytest.raises(InputError) as error:
+        config.profile("mine")
+    assert message in str(error.value)
+    assert "mine.yaml" in str(error.value)

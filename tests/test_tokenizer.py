@@ -70,8 +70,16 @@ def test_special_ids_must_follow_the_bytes():
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("tokenizer_config.json", "{}", r"tokenizer_config.json: 'bos_token_id', expected"),
-        ("tokenizer_config.json", "no", r"tokenizer_config.json: .*, expected a JSON object"),
+        (
+            "tokenizer_config.json",
+            "{}",
+            r"tokenizer_config.json: found {}, expected a JSON object with bos_token_id",
+        ),
+        (
+            "tokenizer_config.json",
+            "no",
+            r"tokenizer_config.json, line 1: not JSON .*, expected a JSON object",
+        ),
         ("tokenizer.json", json.dumps({"a": 1}), r"tokenizer.json: .*, expected a file of"),
     ],
 )

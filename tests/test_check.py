@@ -1,0 +1,72 @@
+"""The check before a run: every section, the files that are named, the profile."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def check(tmp_path):
+    """Run `python -m stages.check` on the repository's params with changes, in a folder of its own."""
+
+    def run(change) -> subprocess.CompletedProcess:
+        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        change(params)
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+        (tmp_path / "data").symlink_to(ROOT / "data")
+        return subprocess.run(
+            [sys.executable, "-m", "stages.check"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def test_the_committed_parameters_pass(check):
+    done = check(lambda params: None)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        (
+            None,
+            "profile",
+            "llama",
+            "profile 'llama' does not exist; there are: llama3-8b, smollm2-135m, tiny",
+        ),
+        (None, "synthetic", "train", "params.yaml: synthetic is 'train', expected a list of names"),
+        ("synthesize", "scale", 0, "params.yaml: synthesize.scale is 0.0, expected"),
+        ("prepare", "decimals", -1, "params.yaml: prepare.decimals is -1, expected 0 to 10"),
+        ("prepare", "mix", "even", "params.yaml: prepare.mix is 'even', expected one of: proportional"),
+        ("prepare", "raw", "data/no.json", "params.yaml: prepare.raw: data/no.json: no such file"),
+        ("finetune", "seed", 0, "params.yaml: finetune.seed is 0, expected 1 to"),
+        (
+            "predict",
+            "template",
+            "none",
+            "params.yaml: predict.template is 'none', expected one of: trained, bare",
+        ),
+        (
+            "predict",
+            "squad",
+            "data/squad/no.json",
+            "params.yaml: predict.squad: data/squad/no.json: no such file",
+        ),
+    ],
+)
+def test_a_wrong_parameter_is_one_line(check, section, key, value, message):
+    done = check(lambda params: (params[section] if section else params).update({key: value}))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {message}"), done.stderr
+    assert done.stderr.count("\n") == 1

@@ -21,6 +21,8 @@ from stages.model import config as configs
 from stages.model import weights
 from stages.model.quiet import framework_log
 
+KEY = 16  # hexadecimal digits in the name of a run's folder
+
 
 @dataclass(frozen=True)
 class Finetune:
@@ -63,14 +65,20 @@ def fine_tune(args: argparse.Namespace, profile: dict[str, Any], steps: int, see
     scratch = args.scratch / run_key(portable, [args.mindrecord, checkpoint])
     first = trainer.rank() == 0
     if first:
-        shutil.rmtree(args.scratch, ignore_errors=True)  # also what killed runs have left
+        clear(args.scratch)  # also what killed runs have left
     resolved = configs.resolve(profile, base=args.base, mindrecord=args.mindrecord, output=scratch, **numbers)
     history = trainer.train(resolved, user)
     if first:
         saved = trainer.adapters(scratch, rows // configs.batch_rows(profile))
         export(args.out, portable, saved, history)
         print(f"{args.out}: {len(saved)} adapters after {len(history)} steps", file=user)
-        shutil.rmtree(args.scratch)
+        clear(args.scratch)
+
+
+def clear(scratch: Path) -> None:
+    """Remove the folders of runs, and nothing else, from the scratch folder."""
+    for left in scratch.glob("[0-9a-f]" * KEY):
+        shutil.rmtree(left)
 
 
 def arguments() -> argparse.Namespace:
@@ -110,7 +118,7 @@ def run_key(resolved: dict[str, Any], files: Iterable[Path]) -> str:
     for path in files:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:KEY]
 
 
 def export(out: Path, resolved: dict[str, Any], saved: dict[int, Path], history: list[tuple]) -> None:

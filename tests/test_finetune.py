@@ -101,7 +101,7 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def test_outputs(first: Path, inputs: Path) -> None:
-    assert json.loads((first / "0" / "adapter.json").read_text()) == {"step": 0}
+    assert json.loads((first / "0" / "adapter.json").read_text()) == {"step": 0, "trainable_parameters": 0}
     assert not (first / "0" / "adapter.ckpt").exists()
     for number in range(1, 6):
         about = json.loads((first / str(number) / "adapter.json").read_text())

@@ -106,7 +106,7 @@ def read_about(path: Path) -> dict[str, Any]:
     """Read what predict says of the checkpoint that answered."""
     wanted = f"a JSON object with {', '.join(ABOUT)}"
     about = read_json(path, wanted)
-    if not isinstance(about, dict) or not set(ABOUT) <= set(about):
+    if not set(ABOUT) <= set(about):
         raise InputError(f"{path}: found {clip(json.dumps(about))}, expected {wanted}")
     return {key: about[key] for key in ABOUT}
 

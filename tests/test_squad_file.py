@@ -102,3 +102,8 @@ def test_a_source_that_is_no_file_is_named(tmp_path, name):
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match=f"{name}: no such file, expected SQuAD's dev-v1.1.json"):
         squad.checked(tmp_path / name)
+
+
+def test_the_command_fails_in_one_line(stage, error_line, tmp_path):
+    message = error_line(stage("squad", "--from", tmp_path / "none.json"))
+    assert message == f"{tmp_path / 'none.json'}: no such file, expected SQuAD's dev-v1.1.json"

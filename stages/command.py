@@ -1,6 +1,7 @@
 """What every command shares: one-line errors for the user's mistakes, and files that are never half-written."""
 
 import contextlib
+import ctypes
 import glob
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Any
 
 # Unfinished outputs lie beside the finished ones under names that git and DVC ignore.
 PART = ".part-"
+DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 NAMES = {dict: "a JSON object", list: "a JSON array", str: "a text", type(None): "null"}
 
 
@@ -46,6 +48,11 @@ def run(main: Callable[[], int | None]) -> None:
     sys.exit(code)
 
 
+def end_with_parent() -> None:
+    """Ask Linux to kill this process when the one that started it ends, however that ends."""
+    ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to (a file or a folder); put it in place only if all went well."""
@@ -70,17 +77,24 @@ def replacing(path: Path) -> Iterator[Path]:
             raise
 
 
+def read_text(path: Path, expected: str = "a text file") -> str:
+    """The UTF-8 text of a file; InputError names the file if there is none or the byte that is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, expected {expected}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start + 1} is not UTF-8, expected {expected}") from None
+
+
 def read_json(path: Path, expected: str, kind: type = dict) -> Any:
     """Read a JSON file whose outermost value is a `kind`; InputError names the file, and the line, if it is not.
 
     `expected` says what the file should be.
     """
+    text = read_text(path, expected)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file, expected {expected}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start + 1} is not UTF-8, expected {expected}") from None
+        value = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}, line {error.lineno}: not JSON ({error.msg}), expected {expected}"

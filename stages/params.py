@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from stages.command import InputError
+from stages.command import InputError, read_text
 
 T = TypeVar("T")
 PATH = Path("params.yaml")
@@ -38,11 +38,7 @@ def section(name: str, into: type[T], path: Path = PATH) -> T:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping; InputError names the file and line of what is wrong."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
+        document = yaml.safe_load(read_text(path, "a YAML file"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""

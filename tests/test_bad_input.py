@@ -195,12 +195,12 @@ def test_a_parameter_that_does_not_fit(stage, params, command, error_line, tmp_p
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, ": no such file"),
+        (None, ": no such file, expected a YAML file"),
         (b"", ": expected a mapping, found nothing"),
         (b"other: {}\n", ": section '{section}' is missing"),
         (b"prepare: {}\nsynthesize: {}\n", ": {section}.{first} is missing"),
         (b"prepare:\n  seed: [1\nsynthesize: 2\n", ", line 3: not valid YAML: "),
-        (b"\xff\xfe", ": not UTF-8 text (byte 0)"),
+        (b"\xff\xfe", ": byte 1 is not UTF-8, expected a YAML file"),
         ("folder", ": Is a directory"),
     ],
     ids=["missing", "empty", "no-section", "no-key", "broken", "no-text", "folder"],

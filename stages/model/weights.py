@@ -1,13 +1,13 @@
-"""Weights of a Llama: read from GGUF or drawn at random, and MindSpore checkpoints in and out.
+"""Weights of a Llama: their names and shapes, random ones, and MindSpore checkpoints in and out.
 
-Everywhere else weights are a dictionary from MindFormers' names to float32 numpy arrays, and a `shape`
-is the dictionary of architecture numbers that stands in `data/base/model.json`.
+Everywhere else weights are a dictionary from MindFormers' names to numpy arrays, float32 or bfloat16, and a
+`shape` is the dictionary of architecture numbers that stands in `data/base/model.json`.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -20,20 +20,10 @@ EMBEDDING = "model.tok_embeddings.embedding_weight"
 HEAD = "lm_head.weight"
 NORM = "model.norm_out.weight"
 
-# GGUF's names and MindFormers', outside and inside a layer.
-OUTER = {"token_embd.weight": EMBEDDING, "output.weight": HEAD, "output_norm.weight": NORM}
-INNER = {
-    "attn_q.weight": "attention.wq.weight",
-    "attn_k.weight": "attention.wk.weight",
-    "attn_v.weight": "attention.wv.weight",
-    "attn_output.weight": "attention.wo.weight",
-    "ffn_gate.weight": "feed_forward.w1.weight",
-    "ffn_down.weight": "feed_forward.w2.weight",
-    "ffn_up.weight": "feed_forward.w3.weight",
-    "attn_norm.weight": "attention_norm.weight",
-    "ffn_norm.weight": "ffn_norm.weight",
-}
-
+# A walk over weights, and how it may be shown (tqdm does).
+Progress = Callable[[Iterable[Any]], Iterable[Any]]
+# Bytes of a number of each `param_init_type` that a base model may be kept in.
+SIZES = {"float32": 4, "bfloat16": 2}
 
 # Numbers of an architecture that a profile and model.json call by the same names, and all of them.
 SAME = (
@@ -49,7 +39,7 @@ SHAPE_NUMBERS = (*SAME, "rope_theta", "max_position_embedding")
 
 
 def layer(number: int, name: str) -> str:
-    """MindFormers' name of the weight `name` (as in INNER) of a layer."""
+    """MindFormers' name of the weight `name` of a layer, as in `attention.wq.weight`."""
     return f"model.layers.{number}.{name}"
 
 
@@ -97,6 +87,14 @@ def check_shape(shape: Shape, place: str) -> None:
             raise InputError(f"{place}: {key} is {shape.get(key)!r}, expected a number")
 
 
+def check_same(found: Shape, wanted: Shape, path: Path) -> None:
+    """Raise InputError unless the model that the file `path` describes is the profile's."""
+    for key, value in wanted.items():
+        # Both matrices are in model.ckpt whether they are tied or not.
+        if key != "tie_word_embeddings" and found.get(key) != value:
+            raise InputError(f"{path}: {key} is {found.get(key)}, expected {value} as in the profile")
+
+
 def parameters(shape: Shape) -> int:
     """Number of parameters of a model of this `shape`; a tied matrix counts once."""
     sizes = {name: math.prod(array_shape) for name, array_shape in expected(shape).items()}
@@ -105,15 +103,27 @@ def parameters(shape: Shape) -> int:
 
 def check(weights: Weights, shape: Shape, place: str) -> None:
     """Raise InputError, naming `place`, unless `weights` are exactly those of a model of this `shape`."""
+    check_sizes({name: array.shape for name, array in weights.items()}, shape, place)
+
+
+def check_sizes(found: Mapping[str, tuple[int, ...]], shape: Shape, place: str) -> None:
+    """`check` by the arrays' shapes alone, before they are read."""
     wanted = expected(shape)
     for name, array_shape in wanted.items():
-        if name not in weights:
+        if name not in found:
             raise InputError(f"{place}: {name} is missing, expected one of shape {array_shape}")
-        if weights[name].shape != array_shape:
-            raise InputError(f"{place}: {name} has the shape {weights[name].shape}, expected {array_shape}")
-    for name in weights:
+        if found[name] != array_shape:
+            raise InputError(f"{place}: {name} has the shape {found[name]}, expected {array_shape}")
+    for name in found:
         if name not in wanted:
             raise InputError(f"{place}: {name} is unknown, expected only the weights of a Llama")
+
+
+def number_type(name: str) -> np.dtype:
+    """The numpy dtype of a `param_init_type`."""
+    if name == "bfloat16":
+        import mindspore  # noqa: F401, registers it
+    return np.dtype(name)
 
 
 def random_weights(shape: Shape, seed: int) -> Weights:
@@ -130,73 +140,94 @@ def random_weights(shape: Shape, seed: int) -> Weights:
     return drawn
 
 
-def read_gguf(path: Path, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> tuple[Shape, Weights]:
-    """Shape and float32 weights of a GGUF file of the architecture `llama`.
-
-    `progress` wraps the walk over the tensors (tqdm does). Without an output matrix of its own the
-    file's model uses the embedding, so `lm_head.weight` is a copy of it.
-    """
-    import gguf
-
-    reader = gguf.GGUFReader(path)
-    fields = {name: field.contents() for name, field in reader.fields.items() if "." in name}
-    if fields.get("general.architecture") != "llama":
-        found = fields.get("general.architecture")
-        raise InputError(f"{path.name}: its architecture is {found!r}, expected 'llama'")
-    tensors = {tensor.name: tensor for tensor in reader.tensors}
-    shape = {
-        "hidden_size": fields["llama.embedding_length"],
-        "num_layers": fields["llama.block_count"],
-        "num_heads": fields["llama.attention.head_count"],
-        "n_kv_heads": fields["llama.attention.head_count_kv"],
-        "intermediate_size": fields["llama.feed_forward_length"],
-        "vocab_size": fields["llama.vocab_size"],
-        "rms_norm_eps": fields["llama.attention.layer_norm_rms_epsilon"],
-        "rope_theta": fields["llama.rope.freq_base"],
-        "max_position_embedding": fields["llama.context_length"],
-        "tie_word_embeddings": "output.weight" not in tensors,
-    }
-    heads = {"attn_q.weight": shape["num_heads"], "attn_k.weight": shape["n_kv_heads"]}
-    weights = {}
-    for name, tensor in progress(tensors.items()):
-        array = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        inner = name.split(".", 2)[2] if name.startswith("blk.") else ""
-        if inner in heads:
-            array = half_split(array, heads[inner])
-        if name not in OUTER and inner not in INNER:
-            raise InputError(f"{path.name}: the tensor {name} is unknown, expected those of a Llama")
-        weights[layer(int(name.split(".")[1]), INNER[inner]) if inner else OUTER[name]] = array
-    if shape["tie_word_embeddings"]:
-        weights[HEAD] = weights[EMBEDDING]
-    return shape, weights
-
-
-def half_split(rows: np.ndarray, heads: int) -> np.ndarray:
-    """Query or key rows of GGUF, where a head's rotary pairs are neighbours, with the pairs half a head apart."""
-    head_size = rows.shape[0] // heads
-    return rows.reshape(heads, head_size // 2, 2, -1).swapaxes(1, 2).reshape(rows.shape)
-
-
 def save_checkpoint(path: Path, weights: Weights) -> None:
-    """Write a MindSpore checkpoint: the same bytes for the same weights in the same order."""
+    """Write a MindSpore checkpoint: the same bytes for the same weights in the same order; copies nothing."""
     import mindspore
 
     mindspore.save_checkpoint(
-        [{"name": name, "data": mindspore.Tensor(array)} for name, array in weights.items()],
+        [
+            {"name": name, "data": mindspore.Tensor.from_numpy(np.ascontiguousarray(array))}
+            for name, array in weights.items()
+        ],
         str(path),
     )
     path.chmod(0o644)  # MindSpore leaves it unreadable to others
 
 
-def load_checkpoint(path: Path) -> Weights:
-    """The arrays of a MindSpore checkpoint, by name."""
-    import mindspore
+def load_checkpoint(
+    path: Path, dtype: np.dtype | None = None, progress: Callable[[int], object] = lambda count: None
+) -> Weights:
+    """The arrays of a MindSpore checkpoint, by name; as `dtype` if one is given.
 
+    Array by array: MindSpore's own reader takes twice the file's size in memory. `progress` gets the
+    number of bytes read since its last call.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected a MindSpore checkpoint")
     try:
-        found = mindspore.load_checkpoint(str(path))
+        with path.open("rb") as file:
+            found = {
+                name: array if dtype is None else array.astype(dtype, copy=False)
+                for name, array in _arrays(file, path.stat().st_size, progress)
+            }
+    except InputError:
+        raise
     except Exception as error:  # which one depends on how the file is damaged
         first = str(error).strip().split("\n")[0]
         raise InputError(f"{path}: {first}, expected a MindSpore checkpoint") from error
-    return {name: parameter.asnumpy() for name, parameter in found.items()}
+    if not found:
+        raise InputError(f"{path}: there is nothing in it, expected a MindSpore checkpoint")
+    return found
+
+
+def _arrays(file: BinaryIO, size: int, progress: Callable[[int], object]) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and array of each weight of an open checkpoint, in which a large one lies in several pieces."""
+    from mindspore.train.serialization import tensor_to_np_type
+
+    name, tensor, pieces = None, None, []
+    for value in _values(file, size, progress):
+        if value.tag != name:
+            if tensor is not None:
+                yield name, _array(tensor, pieces, tensor_to_np_type)
+            name, tensor, pieces = value.tag, value.tensor, []
+        if not value.HasField("tensor"):
+            raise ValueError(f"{value.tag!r} is no array")
+        pieces.append(value.tensor.tensor_content)
+    if tensor is not None:
+        yield name, _array(tensor, pieces, tensor_to_np_type)
+
+
+def _array(tensor: Any, pieces: list[bytes], types: Callable[[str], Any]) -> np.ndarray:
+    kind = types(tensor.tensor_type)
+    if kind is None:
+        raise ValueError(f"an array of type {tensor.tensor_type!r}")
+    content = bytearray().join(pieces)  # not bytes: the array may be written to
+    dims = [] if list(tensor.dims) == [0] else tensor.dims
+    return np.frombuffer(content, kind).reshape(dims)
+
+
+def _values(file: BinaryIO, size: int, progress: Callable[[int], object]) -> Iterator[Any]:
+    """The entries of a checkpoint: a protobuf message with one repeated field, of half a gigabyte at most each."""
+    from mindspore.train.checkpoint_pb2 import Checkpoint
+
+    while file.tell() < size:
+        start = file.tell()
+        key = file.read(1)
+        if key == b"c" and size - start == 17:  # "crc_num" and its digits end the file
+            return
+        length = _varint(file)
+        if key != b"\x0a" or length > size - file.tell():
+            raise ValueError(f"damaged at byte {start}")
+        yield Checkpoint.Value.FromString(file.read(length))
+        progress(file.tell() - start)
+
+
+def _varint(file: BinaryIO) -> int:
+    """A number as protobuf writes it: seven bits a byte, the lowest first."""
+    number = 0
+    for shift in range(0, 70, 7):
+        byte = file.read(1)[0]
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number
+    raise ValueError("a number has no end")

@@ -18,7 +18,8 @@ import yaml
 from stages import params
 from stages.command import InputError, read_json, replacing, run, write_json
 from stages.model import config as configs
-from stages.model import weights
+from stages.model import launch, weights
+from stages.model.progress import STEPS, Progress, Step, read_steps
 from stages.model.quiet import framework_log
 
 KEY = 16  # hexadecimal digits in the name of a run's folder
@@ -52,6 +53,7 @@ def fine_tune(args: argparse.Namespace, profile: dict[str, Any], steps: int, see
     model = profile["model"]["model_config"]
     checkpoint = args.base / "model.ckpt"
     rows = trainer.count_rows(args.mindrecord, profile["abacus"]["prompt"]["seq_length"], model["vocab_size"])
+    configs.check_run(profile, f"profile {args.profile}", rows, steps)
     weights.check(weights.load_checkpoint(checkpoint), weights.shape_of(model), str(checkpoint))
     numbers = {"rows": rows, "steps_per_checkpoint": steps, "seed": seed}
     # Without folders it is the same in every clone: this one is saved, and names the scratch folder.
@@ -62,17 +64,44 @@ def fine_tune(args: argparse.Namespace, profile: dict[str, Any], steps: int, see
         output=Path(),
         **numbers,
     )
+    clear(args.scratch)  # also what killed runs have left
     scratch = args.scratch / run_key(portable, [args.mindrecord, checkpoint])
-    first = trainer.rank() == 0
-    if first:
-        clear(args.scratch)  # also what killed runs have left
     resolved = configs.resolve(profile, base=args.base, mindrecord=args.mindrecord, output=scratch, **numbers)
-    history = trainer.train(resolved, user)
-    if first:
-        saved = trainer.adapters(scratch, rows // configs.batch_rows(profile))
-        export(args.out, portable, saved, history)
-        print(f"{args.out}: {len(saved)} adapters after {len(history)} steps", file=user)
-        clear(args.scratch)
+    progress = Progress(resolved["lr_schedule"]["total_steps"], user)
+    if configs.ranks(profile) > 1:
+        launch.train(resolved, args.log, progress, args.scratch / launch.RUN.name, args.log.with_suffix(""))
+    else:
+        trainer.train(resolved, progress)
+    saved = adapters(profile, scratch, rows, steps)
+    history = read_steps(scratch / STEPS)
+    export(args.out, portable, saved, history)
+    print(f"{args.out}: {len(saved)} adapters after {history[-1].step} steps", file=user)
+    clear(args.scratch)
+
+
+def adapters(profile: dict[str, Any], scratch: Path, rows: int, steps: int) -> dict[int, Path]:
+    """Step and file of every adapter of a run, whole: with tensor parallel the ranks' parts are joined."""
+    if profile["parallel_config"]["model_parallel"] == 1:
+        return parts(profile, scratch, rows, steps, 0)
+    from stages.model.shards import join
+
+    of_rank = {rank: parts(profile, scratch, rows, steps, rank) for rank in range(configs.ranks(profile))}
+    whole = {}
+    for step in of_rank[0]:
+        whole[step] = scratch / f"whole-{step}.ckpt"
+        files = {rank: paths[step] for rank, paths in of_rank.items()}
+        weights.save_checkpoint(whole[step], join(files, scratch / "strategy", scratch / "joined"))
+    return whole
+
+
+def parts(profile: dict[str, Any], scratch: Path, rows: int, steps: int, rank: int) -> dict[int, Path]:
+    """Step and file of what a rank has saved of every adapter: a name of CheckpointMonitor, with an addition."""
+    folder = scratch / "checkpoint_trainable" / f"rank_{rank}"
+    files = configs.checkpoint_files(profile, rows, steps, rank)
+    return {
+        step: folder / name.replace(f"_rank_{rank}-", f"_rank_{rank}-trainable_params-")
+        for step, name in files.items()
+    }
 
 
 def clear(scratch: Path) -> None:
@@ -106,10 +135,7 @@ def check_inputs(profile: dict[str, Any], base: Path, mindrecord: Path) -> None:
             raise InputError(f"{path}: no such file, expected the output of stage {stage}")
     path = base / "model.json"
     found = read_json(path, "the output of stage base")
-    for key, expected in weights.shape_of(profile["model"]["model_config"]).items():
-        # Both matrices are in the file whether they are tied or not.
-        if key != "tie_word_embeddings" and found.get(key) != expected:
-            raise InputError(f"{path}: {key} is {found.get(key)}, expected {expected} as in the profile")
+    weights.check_same(found, weights.shape_of(profile["model"]["model_config"]), path)
 
 
 def run_key(resolved: dict[str, Any], files: Iterable[Path]) -> str:
@@ -121,11 +147,8 @@ def run_key(resolved: dict[str, Any], files: Iterable[Path]) -> str:
     return digest.hexdigest()[:KEY]
 
 
-def export(out: Path, resolved: dict[str, Any], saved: dict[int, Path], history: list[tuple]) -> None:
+def export(out: Path, resolved: dict[str, Any], saved: dict[int, Path], history: list[Step]) -> None:
     """Write the folder `out`: 0 (the base model), 1.. (an adapter each), config.yaml, training.csv."""
-    finetune = resolved["abacus"]["finetune"]
-    expected = [finetune["steps_per_checkpoint"] * (n + 1) for n in range(finetune["checkpoints"])]
-    assert list(saved) == expected, f"adapters of steps {list(saved)}, expected {expected}"
     pet = resolved["model"]["model_config"]["pet_config"]
     with replacing(out) as part:
         (part / "0").mkdir(parents=True)
@@ -147,8 +170,8 @@ def export(out: Path, resolved: dict[str, Any], saved: dict[int, Path], history:
         )
         with (part / "training.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("step", "loss", "learning_rate"))
-            writer.writerows(history)
+            writer.writerow(Step._fields[:-1])
+            writer.writerows(step[:-1] for step in history)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Fine-tuning: MindFormers' loss and schedule are the reference's, runs repeat, mistakes are one line."""
 
-import csv
-import hashlib
 import json
 import os
 import subprocess
@@ -15,62 +13,24 @@ import yaml
 from stages import finetune
 from stages.command import InputError
 from stages.model import config, weights
-
-ROOT = Path(__file__).parent.parent
-TINY = config.profile("tiny")
-MODEL = TINY["model"]["model_config"]
-LENGTH = TINY["abacus"]["prompt"]["seq_length"] + 1
-
-
-def rows(number: int) -> list[dict[str, np.ndarray]]:
-    """Rows whose second half of the text is learned, as `mindrecord` would write them."""
-    source = np.random.default_rng(3)
-    made = []
-    for _ in range(number):
-        size = int(source.integers(20, LENGTH - 1))
-        ids = np.full(LENGTH, MODEL["pad_token_id"], np.int32)
-        ids[:size] = source.integers(32, 127, size)
-        ids[size] = MODEL["eos_token_id"]
-        labels = np.full(LENGTH, -100, np.int32)
-        labels[size // 2 : size + 1] = ids[size // 2 : size + 1]
-        made.append({"input_ids": ids, "labels": labels})
-    return made
-
-
-def write_mindrecord(path: Path, data: list[dict[str, np.ndarray]]) -> None:
-    from mindspore.mindrecord import FileWriter
-
-    writer = FileWriter(str(path), shard_num=1)
-    field = {"type": "int32", "shape": [-1]}
-    writer.add_schema(dict.fromkeys(data[0], field), "rows")
-    writer.write_raw_data(data)
-    writer.commit()
-
-
-def command(folder: Path, out: str, log: str, *more: str) -> subprocess.CompletedProcess:
-    """Run the stage in a process of its own, from `folder`."""
-    words = f"--profile tiny --base base --mindrecord train.mindrecord --out {out} --log logs/{log}"
-    return subprocess.run(
-        [sys.executable, "-m", "stages.finetune", *words.split(), *more],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from tests.training import (
+    LENGTH,
+    MODEL,
+    ROOT,
+    TINY,
+    command,
+    files,
+    history,
+    make_inputs,
+    rows,
+    write_mindrecord,
+)
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a base model of random weights, 18 rows (4 steps an epoch) and a params.yaml."""
-    folder = tmp_path_factory.mktemp("finetune")
-    (folder / "base").mkdir()
-    shape = weights.shape_of(MODEL)
-    weights.save_checkpoint(folder / "base" / "model.ckpt", weights.random_weights(shape, 7))
-    (folder / "base" / "model.json").write_text(json.dumps(shape))
-    write_mindrecord(folder / "train.mindrecord", rows(18))
-    (folder / "params.yaml").write_text("finetune: {seed: 42, steps_per_checkpoint: profile}\n")
-    return folder
+    """A folder with what the stage reads."""
+    return make_inputs(tmp_path_factory.mktemp("finetune"))
 
 
 @pytest.fixture(scope="module")
@@ -85,19 +45,6 @@ def first(inputs: Path) -> Path:
         *("base", "checkpoints", "logs", "params.yaml", "train.mindrecord", "train.mindrecord.db"),
     ]
     return inputs / "checkpoints"
-
-
-def history(folder: Path) -> list[dict[str, float]]:
-    with (folder / "training.csv").open(encoding="utf-8") as file:
-        return [{key: float(text) for key, text in row.items()} for row in csv.DictReader(file)]
-
-
-def files(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_outputs(first: Path, inputs: Path) -> None:
@@ -192,27 +139,29 @@ schedule, steps = json.loads(sys.argv[1])
 with framework_log(Path("log/test.log")):
     from mindformers.core.lr import CosineWithWarmUpLR
     from mindspore import Tensor
+    from stages.model.progress import Progress, StepLog
     from stages.model.trainer import StepRecorder
 
     del schedule["type"]
     rate = CosineWithWarmUpLR(**schedule, total_steps=7810)
     rates = [float(rate(Tensor(step))) for step in steps]
 
-    recorder = StepRecorder(5, io.StringIO())
+    recorder = StepRecorder(5, StepLog(Path("steps.csv")), Progress(5, io.StringIO()))
     recorder.on_train_begin(None)
-    for loss in (1.5, float("nan")):
+    for step, loss in enumerate((1.5, float("nan")), 1):
         outputs = Tensor([loss]), Tensor([False]), Tensor(1.0), Tensor(0.1), None
-        context = SimpleNamespace(original_args=lambda: SimpleNamespace(net_outputs=outputs))
+        about = SimpleNamespace(net_outputs=outputs, cur_step_num=step)
+        context = SimpleNamespace(original_args=lambda: about)
         try:
             recorder.on_train_step_end(context)
         except InputError as error:
             said = str(error)
-print(json.dumps([rates, said]))
+print(json.dumps([rates, said, Path("steps.csv").read_text()]))
 """
 
 
 @pytest.fixture(scope="module")
-def within_mindformers(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[float], str]:
+def within_mindformers(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[float], str, str]:
     """Learning rates of MindFormers' class at STEPS, and what a loss that is not a number brings."""
     schedule = config.profile("llama3-8b")["lr_schedule"]
     done = subprocess.run(
@@ -226,7 +175,7 @@ def within_mindformers(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[f
     return json.loads(done.stdout)
 
 
-def test_schedule_is_the_reference_s(within_mindformers: tuple[list[float], str]) -> None:
+def test_schedule_is_the_reference_s(within_mindformers: tuple[list[float], str, str]) -> None:
     """As the llama3-8b profile sets it, against the formula of the reference run."""
     expected = [
         1e-4 * step / 234 if step < 234 else 1e-4 * (1 + np.cos(np.pi * (step - 234) / (7810 - 234))) / 2
@@ -235,8 +184,9 @@ def test_schedule_is_the_reference_s(within_mindformers: tuple[list[float], str]
     assert within_mindformers[0] == pytest.approx(expected, rel=1e-5, abs=1e-11)
 
 
-def test_a_loss_that_is_no_number_is_named(within_mindformers: tuple[list[float], str]) -> None:
+def test_a_loss_that_is_no_number_is_named(within_mindformers: tuple[list[float], str, str]) -> None:
     assert within_mindformers[1].startswith("step 2 of 5: the loss is nan, expected a finite number")
+    assert within_mindformers[2] == "step,loss,learning_rate,overflow\n1,1.5,0.1,0\n2,nan,0.1,0\n"
 
 
 def test_missing_inputs_are_named(inputs: Path) -> None:

@@ -1,28 +1,68 @@
-"""What MindFormers needs to train off Ascend, as registered classes that a profile names in its YAML."""
+"""Registered classes that a profile names in its YAML: what MindFormers needs to train off Ascend,
+
+to give the same bytes from one process to the next, and the same loss over any number of data-parallel ranks.
+"""
+
+from typing import Any
 
 import mindspore
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
+from mindformers.tools.utils import get_real_group_size, get_real_rank
 from mindformers.wrapper import MFTrainOneStepCell
+from mindformers.wrapper.wrapper import get_real_models
 from mindpet.delta.lora import LoRADense
 from mindspore import nn, ops
+from mindspore.dataset import MindDataset, SubsetSampler
+
+
+@MindFormerRegister.register(MindFormerModuleType.DATASET_LOADER)
+class BatchShares:
+    """MindDataset in its own order, of which each rank reads its part of every global batch.
+
+    MindDataset's own shards are halves of the file: with them a batch would hold other rows than it
+    does on one rank, and a run could not be repeated on another number of ranks.
+    """
+
+    def __new__(
+        cls,
+        dataset_dir: str,
+        column_names: list[str],
+        batch_size: int,
+        num_shards: int | None = None,
+        shard_id: int | None = None,
+        **_: Any,
+    ) -> MindDataset:
+        """`batch_size` rows a rank; with tensor parallel there are no shards: every rank reads all."""
+        if num_shards in (None, 1):
+            return MindDataset(dataset_dir, columns_list=list(column_names), shuffle=False)
+        rows = MindDataset(dataset_dir, shuffle=False).get_dataset_size()
+        batch = batch_size * num_shards
+        own = range(shard_id * batch_size, (shard_id + 1) * batch_size)
+        indices = [start + row for start in range(0, rows - batch + 1, batch) for row in own]
+        return MindDataset(dataset_dir, columns_list=list(column_names), sampler=SubsetSampler(indices))
 
 
 class RepeatableDropout(nn.Cell):
     """Dropout with the same masks in every process that uses the same `seed` (not 0: that is "no seed").
 
     MindSpore's own dropout on a CPU gives other masks from one process to the next, seeded or not.
+    Each of `ranks` draws the mask of the whole batch and uses its own part: a row's mask does not
+    depend on the number of ranks.
     """
 
-    def __init__(self, p: float, seed: int) -> None:
+    def __init__(self, p: float, seed: int, ranks: int = 1, rank: int = 0) -> None:
         super().__init__()
-        self.p = p
+        self.p, self.ranks, self.rank = p, ranks, rank
         self.scale = 1 / (1 - p)
         self.uniform = ops.UniformReal(seed=seed)
 
     def construct(self, x):
         if not self.training:
             return x
-        keep = self.uniform(ops.shape(x)) >= self.p
+        shape = ops.shape(x)
+        rows = shape[0]
+        drawn = self.uniform((rows * self.ranks, *shape[1:]))
+        keep = drawn[self.rank * rows : (self.rank + 1) * rows] >= self.p
         return x * ops.cast(keep, x.dtype) * self.scale
 
 
@@ -33,13 +73,46 @@ def repeatable(network: nn.Cell, seed: int) -> int:
         own = 1 + (seed * 10_007 + number) % (2**31 - 2)
         if layer.lora_dropout.p > 0:
             training = layer.lora_dropout.training
-            layer.lora_dropout = RepeatableDropout(layer.lora_dropout.p, own).set_train(training)
+            dropout = RepeatableDropout(layer.lora_dropout.p, own, get_real_group_size(), get_real_rank())
+            layer.lora_dropout = dropout.set_train(training)
     return len(layers)
 
 
 @MindFormerRegister.register(MindFormerModuleType.WRAPPER)
-class PortableTrainOneStepCell(MFTrainOneStepCell):
-    """MindFormers' training step with two things of Ascend or of chance replaced.
+class TokenMeanTrainOneStepCell(MFTrainOneStepCell):
+    """MindFormers' training step whose loss is the mean over the learned tokens of all data-parallel ranks.
+
+    MindFormers averages the ranks' own means, in which a token of a rank with few learned tokens counts more.
+    """
+
+    def __init__(self, network, optimizer, **options):
+        super().__init__(network, optimizer, **options)
+        self.ranks = get_real_group_size()
+        model = get_real_models(network)
+        self.pad, self.ignored = model.pad_token_id, model.ignore_token_id
+        self.sum = ops.AllReduce() if self.ranks > 1 else None
+
+    def grads_for_legacy(self, scaling_sens, *inputs):
+        """Loss, gradients, and the factor that MFTrainOneStepCell divides the gradients by."""
+        # Not by `super()`, which in a graph is this method again.
+        loss = self.network(*inputs)
+        sens = ops.ones_like(loss) * ops.cast(scaling_sens, loss.dtype)
+        grads = self.grad(self.network, self.weights)(*inputs, sens)
+        factor = self.grad_scale_factor
+        if self.ranks > 1:
+            tokens, labels = inputs[0][:, :-1], inputs[1][:, 1:]
+            learned = ops.logical_and(tokens != self.pad, labels != self.ignored)
+            count = ops.cast(learned, mindspore.float32).sum().reshape((1,))
+            # What is averaged over the ranks afterwards: this rank's sum over the mean count of a rank.
+            share = count * self.ranks / self.sum(count)
+            loss = (self.sum(loss * share) / self.ranks).reshape(())
+            factor = factor / share
+        return loss, grads, factor
+
+
+@MindFormerRegister.register(MindFormerModuleType.WRAPPER)
+class PortableTrainOneStepCell(TokenMeanTrainOneStepCell):
+    """The training step with two things of Ascend or of chance replaced.
 
     The overflow flag comes from the gradients, not from an Ascend register; LoRA's dropout repeats.
     """

@@ -4,10 +4,9 @@ Importing this module imports MindFormers: do it within `quiet.framework_log`.
 """
 
 import math
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any
 
 import mindspore
 import numpy as np
@@ -15,83 +14,59 @@ from mindformers import MindFormerConfig, Trainer, build_context
 from mindformers.core.callback import CheckpointMonitor
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindformers.tools.utils import get_real_rank
+from mindformers.utils import set_output_path
 from mindspore.dataset import MindDataset
 from mindspore.train import Callback
-from tqdm import tqdm
 
 import stages.model.portable  # noqa: F401  registers the wrapper that profiles name
 from stages.command import InputError
+from stages.model.progress import STEPS, Progress, Step, StepLog
 
 FIELDS = ("input_ids", "labels")
 ROWS_READ = 1000  # of a MindRecord, to see that it fits the model
 
 
-class Step(NamedTuple):
-    """One step of training, counted from 1, and the learning rate that it used."""
-
-    step: int
-    loss: float
-    learning_rate: float
-
-
 class StepRecorder(Callback):
-    """Records every step, shows progress on the user's terminal and ends the run after `steps` steps.
+    """Writes every step to the run's step file, shows it if asked to, and ends the run after `steps` steps.
 
-    Not named in the YAML like other callbacks because it holds the terminal.
+    Not named in the YAML like other callbacks because it holds the terminal. With data sinking the
+    framework hands over one step of each call of the device.
     """
 
-    def __init__(self, steps: int, user: TextIO) -> None:
+    def __init__(self, steps: int, log: StepLog | None, progress: Progress | None) -> None:
         super().__init__()
-        self.steps, self.user, self.history = steps, user, []
-        self.bar: tqdm | None = None
-        self.started = 0.0
+        self.steps, self.log, self.progress = steps, log, progress
 
     def on_train_begin(self, run_context) -> None:
         """Say what the user waits for."""
-        self.started = time.monotonic()
-        print("step 1: compiling the training graph (a minute or so, once)", file=self.user)
+        if self.progress:
+            self.progress.begin()
 
     def on_train_step_end(self, run_context) -> None:
         """Record the step; InputError if its loss is not a finite number."""
-        loss, overflow, _, rate, *_ = run_context.original_args().net_outputs
+        at = run_context.original_args()
+        loss, overflow, _, rate, *_ = at.net_outputs
         # The shortest decimals that give the float32 back: the same file for the same run.
-        done = Step(len(self.history) + 1, *(float(str(t.asnumpy().reshape(-1)[0])) for t in (loss, rate)))
-        self.history.append(done)
+        numbers = (float(str(t.asnumpy().reshape(-1)[0])) for t in (loss, rate))
+        done = Step(at.cur_step_num, *numbers, bool(overflow.asnumpy().any()))
+        if self.log:
+            self.log.write(done)
         if not math.isfinite(done.loss):
             raise InputError(
                 f"step {done.step} of {self.steps}: the loss is {done.loss}, expected a finite number; "
                 "a smaller lr_schedule.learning_rate in the profile may help"
             )
-        self._show(done, bool(overflow.asnumpy().any()))
+        if self.progress:
+            self.progress.show(done)
         if done.step >= self.steps:
             run_context.request_stop()
 
     def on_train_end(self, run_context) -> None:
         """Leave the last line of progress standing."""
-        if self.bar is not None:
-            self.bar.close()
-
-    def _show(self, done: Step, overflow: bool) -> None:
-        if self.bar is None:
-            print(
-                f"step 1: loss {done.loss:.4f}, after {time.monotonic() - self.started:.0f} s",
-                file=self.user,
-            )
-            # From here on, so that the time left does not count compiling again.
-            quick = self.user.isatty()
-            self.bar = tqdm(
-                total=self.steps,
-                initial=1,
-                unit="step",
-                file=self.user,
-                desc="finetune",
-                mininterval=0.2 if quick else 30,
-            )
-        else:
-            self.bar.set_postfix_str(f"loss {done.loss:.4f}, rate {done.learning_rate:.2e}", refresh=False)
-            self.bar.update()
-        if overflow:
-            self.bar.write(f"step {done.step}: a gradient is not finite, no update", file=self.user)
+        if self.progress:
+            self.progress.close()
+        if self.log:
+            self.log.close()
 
 
 @MindFormerRegister.register(MindFormerModuleType.CALLBACK)
@@ -154,26 +129,13 @@ def _check_field(values: np.ndarray, place: str, seq_length: int) -> None:
         )
 
 
-def train(config: dict[str, Any], user: TextIO) -> list[Step]:
-    """Run `config` (from `config.resolve`) to its end; the checkpoints are then in its output folder."""
+def train(config: dict[str, Any], progress: Progress | None = None) -> None:
+    """Run `config` (from `config.resolve`) to its end: step file and checkpoints are in its output folder."""
     settings = MindFormerConfig(**{key: config[key] for key in config if key != "abacus"})
+    set_output_path(config["output_dir"])  # before the context: it decides where strategy files go
     build_context(settings)
-    recorder = StepRecorder(config["lr_schedule"]["total_steps"], user)
+    log = StepLog(Path(config["output_dir"]) / STEPS) if get_real_rank() == 0 else None
+    recorder = StepRecorder(config["lr_schedule"]["total_steps"], log, progress)
     trainer = Trainer(args=settings, callbacks=[recorder])
     # Without the argument `finetune` forgets the base named in the configuration.
     trainer.finetune(resume_from_checkpoint=config["load_checkpoint"])
-    return recorder.history
-
-
-def rank() -> int:
-    """This process's number among those that `msrun` started; 0 if there is but one."""
-    return get_real_rank()
-
-
-def adapters(output: Path, steps_per_epoch: int) -> dict[int, Path]:
-    """Step and file of every adapter that a run left in its output folder, in order."""
-    found = {}
-    for path in (output / "checkpoint_trainable" / f"rank_{rank()}").glob("*.ckpt"):
-        epoch, step = map(int, path.stem.rpartition("-")[2].split("_"))
-        found[(epoch - 1) * steps_per_epoch + step] = path
-    return dict(sorted(found.items()))

@@ -1,0 +1,87 @@
+"""What tests of training share: a base model of random weights, rows, and the stage as a command."""
+
+import csv
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from stages.model import config, weights
+
+ROOT = Path(__file__).parent.parent
+TINY = config.profile("tiny")
+MODEL = TINY["model"]["model_config"]
+LENGTH = TINY["abacus"]["prompt"]["seq_length"] + 1
+
+
+def rows(number: int) -> list[dict[str, np.ndarray]]:
+    """Rows whose second half of the text is learned, as `mindrecord` would write them."""
+    source = np.random.default_rng(3)
+    made = []
+    for _ in range(number):
+        size = int(source.integers(20, LENGTH - 1))
+        ids = np.full(LENGTH, MODEL["pad_token_id"], np.int32)
+        ids[:size] = source.integers(32, 127, size)
+        ids[size] = MODEL["eos_token_id"]
+        labels = np.full(LENGTH, -100, np.int32)
+        labels[size // 2 : size + 1] = ids[size // 2 : size + 1]
+        made.append({"input_ids": ids, "labels": labels})
+    return made
+
+
+def write_mindrecord(path: Path, data: list[dict[str, np.ndarray]]) -> None:
+    from mindspore.mindrecord import FileWriter
+
+    writer = FileWriter(str(path), shard_num=1)
+    field = {"type": "int32", "shape": [-1]}
+    writer.add_schema(dict.fromkeys(data[0], field), "rows")
+    writer.write_raw_data(data)
+    writer.commit()
+
+
+def start(folder: Path, out: str, *more: str) -> subprocess.Popen:
+    """Start the stage in a process of its own, from `folder`; what it says is text in pipes."""
+    words = f"--profile tiny --base base --mindrecord train.mindrecord --out {out}"
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.finetune", *words.split(), *more],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def command(folder: Path, out: str, log: str, *more: str) -> subprocess.CompletedProcess:
+    """Run the stage to its end."""
+    process = start(folder, out, "--log", f"logs/{log}", *more)
+    stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def make_inputs(folder: Path) -> Path:
+    """Fill a folder: a base model of random weights, 18 rows (4 steps an epoch) and a params.yaml."""
+    (folder / "base").mkdir()
+    shape = weights.shape_of(MODEL)
+    weights.save_checkpoint(folder / "base" / "model.ckpt", weights.random_weights(shape, 7))
+    (folder / "base" / "model.json").write_text(json.dumps(shape))
+    write_mindrecord(folder / "train.mindrecord", rows(18))
+    (folder / "params.yaml").write_text("finetune: {seed: 42, steps_per_checkpoint: profile}\n")
+    return folder
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    with (folder / "training.csv").open(encoding="utf-8") as file:
+        return [{key: float(text) for key, text in row.items()} for row in csv.DictReader(file)]
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -15,7 +15,8 @@ def fold(weights: Weights, adapter: Path) -> Weights:
     """`weights` with the adapter in the folder `adapter` folded in: W + (B A) * alpha / rank.
 
     A folder of step 0 is the base model, which comes back as it is. Arrays that the adapter leaves
-    alone are shared with `weights`, not copied. The sum is taken in float64 and rounded once.
+    alone are shared with `weights`, not copied. The sum is taken in float64, a matrix at a time, and rounded
+    once to the weight's own type.
     """
     path = adapter / "adapter.json"
     about = read_json(path, "the adapter of a checkpoint")
@@ -50,5 +51,5 @@ def fold_pairs(weights: Weights, adapter: Weights, scale: float, place: str) -> 
                 f"{place}: LoRA shapes {b.shape} x {a.shape} for {name}, expected {weight.shape} in all"
             )
         change = b.astype(np.float64) @ a.astype(np.float64) * scale
-        folded[name] = (weight + change).astype(np.float32)
+        folded[name] = (weight.astype(np.float64) + change).astype(weight.dtype)
     return folded

@@ -93,14 +93,18 @@ def answer_problems(
     **how: Any,
 ) -> list[dict[str, Any]]:
     """Return one prediction a problem; the reference that is scored by likelihood is the recipe's working."""
-    texts = [row.problem for row, _ in problems]
-    prompts = prompter.problems(texts) if template == "trained" else prompter.untemplated(texts)
+    prompts = problem_prompts(prompter, [row.problem for row, _ in problems], template)
     workings = [working(problem, recipe.workings, recipe.decimals) for _, problem in problems]
     found = complete(decoder, prompter, prompts, prompter.answers(workings), **how)
     return [
         {"question": row.problem, "reference": row.solution, **prediction}
         for (row, _), prediction in zip(problems, found, strict=True)
     ]
+
+
+def problem_prompts(prompter: Prompter, problems: Sequence[str], template: str) -> list[list[int]]:
+    """Return the ids of the prompt of each problem; `template` as in Predict."""
+    return prompter.problems(problems) if template == "trained" else prompter.untemplated(problems)
 
 
 def answer_questions(
@@ -130,6 +134,8 @@ def complete(
 ) -> list[dict[str, Any]]:
     """Return each prompt's completion, its token counts and the reference's negative log-likelihood."""
     asked = [Prompt(ids=p, reference=r) for p, r in zip(prompts, references, strict=True)]
+    if not asked:
+        return []
     return [
         {
             "completion": prompter.tokenizer.decode(done.ids),
@@ -178,14 +184,18 @@ def main() -> None:
 def load(
     settings: dict[str, Any], base: Path, adapter: Path, screen: TextIO
 ) -> tuple[Prompter, Any, dict[str, Any]]:
-    """Return prompter, decoder and facts of a checkpoint: the base model with its adapter folded in."""
+    """Return prompter, decoder and facts of a checkpoint: the base model with its adapter folded in.
+
+    `settings` is a profile (from `config.profile`) of the model in `base`.
+    """
     print(f"predict {adapter.name}: loading the model", file=screen)
     from stages.model import weights as model
     from stages.model.lora import fold
 
     shape = read_json(base / "model.json", "the output of stage base")
-    about = read_json(adapter / "adapter.json", "the output of stage finetune")
     model.check_shape(shape, str(base / "model.json"))
+    model.check_same(shape, model.shape_of(settings["model"]["model_config"]), base / "model.json")
+    facts = read_adapter(adapter / "adapter.json")
     tokenizer = Tokenizer.load(base)
     prompt, decode = (settings["abacus"][key] for key in ("prompt", "decode"))
     weights = fold(model.load_checkpoint(base / "model.ckpt"), adapter)
@@ -197,12 +207,18 @@ def load(
         from stages.model.generate import FrameworkDecoder
 
         decoder = FrameworkDecoder(settings, weights, shape, eos_id=tokenizer.eos_id, pad_id=tokenizer.pad_id)
-    missing = {"step", "trainable_parameters"} - set(about)
-    if missing:
-        raise InputError(f"{adapter / 'adapter.json'}: {', '.join(sorted(missing))} missing")
-    facts = {key: about[key] for key in ("step", "trainable_parameters")}
     facts |= {"base_parameters": model.parameters(shape), "min_new_tokens": decode["min_new_tokens"]}
     return Prompter(tokenizer, prompt["template"], prompt["bos"]), decoder, facts
+
+
+def read_adapter(path: Path) -> dict[str, int]:
+    """Return step and number of trainable parameters of a checkpoint from its adapter.json."""
+    about = read_json(path, "the output of stage finetune")
+    facts = {key: about.get(key) for key in ("step", "trainable_parameters")}
+    for key, value in facts.items():
+        if type(value) is not int:
+            raise InputError(f"{path}: '{key}' is {value!r}, expected the whole number that finetune writes")
+    return facts
 
 
 if __name__ == "__main__":

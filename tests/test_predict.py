@@ -1,5 +1,6 @@
 """Predicting: samples, the two decoders, the prediction files, and what is refused."""
 
+import io
 import json
 from collections import Counter
 
@@ -10,9 +11,12 @@ from stages.command import InputError
 from stages.model.config import profile
 from stages.model.prompt import Completion, Prompt, Prompter
 from stages.model.tokenizer import Tokenizer, of_bytes, save
+from stages.model.weights import shape_of
 from stages.predict import (
     answer_problems,
     answer_questions,
+    complete,
+    load,
     read_problems,
     sample_problems,
     sample_questions,
@@ -109,7 +113,7 @@ def test_a_bad_held_out_row_is_named(tmp_path, write_lines):
 def test_mindformers_generate_and_the_cached_decoder_agree():
     from stages.model.decode import CachedDecoder
     from stages.model.generate import FrameworkDecoder
-    from stages.model.weights import HEAD, random_weights, shape_of
+    from stages.model.weights import HEAD, random_weights
 
     settings = profile("tiny")
     shape = shape_of(settings["model"]["model_config"])
@@ -157,3 +161,38 @@ def test_what_is_missing_is_one_line(stage, error_line, write_lines, tmp_path, o
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"step": 2}, "'trainable_parameters' is None, expected the whole number that finetune writes"),
+        ({"step": "2", "trainable_parameters": 8}, "'step' is '2', expected the whole number"),
+        ({"step": True, "trainable_parameters": 8}, "'step' is True, expected the whole number"),
+    ],
+)
+def test_an_adapter_that_says_too_little_is_refused_before_any_weights_are_read(tmp_path, content, message):
+    shape = shape_of(profile("tiny")["model"]["model_config"])
+    (tmp_path / "model.json").write_text(json.dumps(shape))
+    (tmp_path / "adapter.json").write_text(json.dumps(content))
+    with pytest.raises(InputError) as caught:  # there is neither a tokenizer nor a model.ckpt
+        load(profile("tiny"), tmp_path, tmp_path, io.StringIO())
+    assert str(caught.value).startswith(f"{tmp_path / 'adapter.json'}: {message}")
+
+
+def test_a_base_model_of_another_profile_is_refused(tmp_path):
+    shape = shape_of(profile("tiny")["model"]["model_config"])
+    (tmp_path / "model.json").write_text(json.dumps(shape | {"num_layers": 3}))
+    with pytest.raises(InputError, match=r"model\.json: num_layers is 3, expected 2 as in the profile"):
+        load(profile("tiny"), tmp_path, tmp_path, io.StringIO())
+
+
+def test_a_base_model_whose_two_matrices_are_one_fits_the_profile(tmp_path):
+    shape = shape_of(profile("tiny")["model"]["model_config"])
+    (tmp_path / "model.json").write_text(json.dumps(shape | {"tie_word_embeddings": True}))
+    with pytest.raises(InputError, match=r"adapter\.json: no such file"):  # so the base model was taken
+        load(profile("tiny"), tmp_path, tmp_path, io.StringIO())
+
+
+def test_nothing_asked_is_nothing_answered(prompter):
+    assert complete(Echo(), prompter, [], []) == []

@@ -54,15 +54,16 @@ class CachedDecoder:
         """
         for number, prompt in enumerate(prompts, 1):
             self._check(prompt, number)
-        batch = min(self._batch_size, _power_of_two(len(prompts)))
+        lengths = [max(LENGTH, _power_of_two(self._length(p, max_new_tokens))) for p in prompts]
         order = sorted(range(len(prompts)), key=lambda n: self._length(prompts[n], max_new_tokens))
         completions: dict[int, Completion] = {}
         while order:
-            # From the longest: a batch that is too large for memory is found out at once.
-            needed = self._length(prompts[order[-1]], max_new_tokens)
-            length = max(LENGTH, _power_of_two(needed))
-            rows = max(1, batch * LENGTH // length)
-            chosen, order = order[-rows:], order[:-rows]
+            # From the longest: a batch that is too large for memory is found out at once. Shapes depend on a
+            # prompt's own length alone, so that neighbours do not even change how its answer is rounded.
+            length = lengths[order[-1]]
+            rows = max(1, self._batch_size * LENGTH // length)
+            chosen = [n for n in order[-rows:] if lengths[n] == length]
+            order = order[: -len(chosen)]
             found = self._batch([prompts[n] for n in chosen], rows, length, max_new_tokens, min_new_tokens)
             completions.update(zip(chosen, found, strict=True))
             progress(len(chosen))
@@ -168,7 +169,7 @@ def _power_of_two(number: int) -> int:
 
 
 def _constant(array: np.ndarray, name: str) -> Parameter:
-    return Parameter(Tensor(np.ascontiguousarray(array)), name=name, requires_grad=False)
+    return Parameter(Tensor(np.ascontiguousarray(array, np.float32)), name=name, requires_grad=False)
 
 
 def _fuse(weights: Weights, shape: Shape) -> dict[str, Parameter]:

@@ -6,7 +6,8 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup repro eval diff audit workings squad test test-full bench lint format lock clean
+.PHONY: help setup repro eval diff plan profile predict export submission audit workings squad
+.PHONY: test test-full bench lint format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -22,9 +23,9 @@ $(READY): requirements.lock
 
 setup: $(READY) ## make the virtual environment, of exact versions
 
-repro: $(READY) ## run all that has changed, then print the table
-	@python -m stages.check
-	@dvc repro report
+repro: $(READY) ## run all that has changed, then print the table: [PROFILE=name]
+	@python -m stages.check $${PROFILE:+--profile "$$PROFILE"}
+	@dvc $(if $(PROFILE),exp run -S "profile=$$PROFILE",repro) report
 	@python -m stages.report --metrics metrics --print
 
 eval: $(READY) ## bring the evaluation up to date and print one table
@@ -34,6 +35,26 @@ eval: $(READY) ## bring the evaluation up to date and print one table
 
 diff: $(READY) ## compare metrics, sorted: FROM=HEAD TO=workspace
 	@set -o pipefail; dvc metrics diff --json $${FROM:+"$$FROM"} $${TO:+"$$TO"} | python -m stages.diff
+
+plan: $(READY) ## what a run would be, without a device: [PROFILE=name]
+	@python -m stages.plan $${PROFILE:+--profile "$$PROFILE"}
+
+profile: $(READY) ## a profile for a base model of your own: FROM=folder-or-gguf NAME=x [DEVICE=CPU]
+	@test -n "$$FROM" -a -n "$$NAME" || { echo "error: FROM=folder-or-gguf and NAME=x are needed" >&2; exit 2; }
+	@python -m stages.profile --from "$$FROM" --name "$$NAME" $${DEVICE:+--device "$$DEVICE"}
+
+predict: $(READY) ## answer a file of problems: CHECKPOINT=5 INPUT=file OUTPUT=file
+	@test -n "$$CHECKPOINT" -a -n "$$INPUT" -a -n "$$OUTPUT" || \
+		{ echo "error: CHECKPOINT=n, INPUT=file and OUTPUT=file are needed" >&2; exit 2; }
+	@python -m stages.answer --base data/base --adapter "checkpoints/$$CHECKPOINT" \
+		--input "$$INPUT" --output "$$OUTPUT"
+
+export: $(READY) ## whole weights, MindSpore's and Hugging Face's: CHECKPOINT=5 [OUT=exports/5]
+	@test -n "$$CHECKPOINT" || { echo "error: CHECKPOINT=n is missing" >&2; exit 2; }
+	@python -m stages.export --adapter "checkpoints/$$CHECKPOINT" --out "$${OUT:-exports/$$CHECKPOINT}"
+
+submission: $(READY) ## what the contest asks for: [OUT=submission] [WEIGHTS=1]
+	@python -m stages.submission --out "$${OUT:-submission}" $${WEIGHTS:+--with-weights}
 
 audit: $(READY) ## check a file's published solutions: RAW=file
 	@test -n "$$RAW" || { echo "error: RAW=file is missing" >&2; exit 2; }

@@ -16,11 +16,27 @@ from typing import Any
 # Unfinished outputs lie beside the finished ones under names that git and DVC ignore.
 PART = ".part-"
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+LONGEST = 800  # characters of an error
+DEEPEST = 100  # levels of a document; Python's own bound depends on how deep its caller stands
 NAMES = {dict: "a JSON object", list: "a JSON array", str: "a text", type(None): "null"}
 
 
 class InputError(ValueError):
-    """The user's input is wrong; the message names the place, what was there and what was expected."""
+    """The user's input is wrong; the message names the place, what was there and what was expected.
+
+    It is one line that a terminal can show, whatever was found: files and libraries put their own words in.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    """Return a text with what does not print escaped, and of a long one the beginning and the end."""
+    if len(text) > LONGEST:
+        half = LONGEST // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -101,9 +117,36 @@ def read_json(path: Path, expected: str, kind: type = dict) -> Any:
         ) from None
     except (RecursionError, ValueError):
         raise InputError(f"{path}: nested too deep or a number too long, expected {expected}") from None
+    if too_deep(text, value):
+        raise InputError(f"{path}: nested too deep, expected {expected}")
+    if "\\ud" in text.lower() and holds_surrogate(text):
+        raise InputError(f"{path}: holds a lone surrogate, which is no character, expected {expected}")
     if not isinstance(value, kind):
         raise InputError(f"{path}: found {NAMES.get(type(value), value)}, expected {expected}")
     return value
+
+
+def too_deep(text: str, value: Any) -> bool:
+    """Whether a JSON text, and its value, has more than DEEPEST levels."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return False
+    level, depth = [value], 0
+    while level and depth <= DEEPEST:
+        inner = [one for one in level if isinstance(one, dict | list)]
+        level = [part for one in inner for part in (one.values() if isinstance(one, dict) else one)]
+        depth += 1
+    return bool(level)
+
+
+def holds_surrogate(text: str) -> bool:
+    """Whether JSON has half of a surrogate pair: JSON allows it, but it cannot be written as text."""
+    try:
+        json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):  # not JSON: the parser will say so
+        return False
+    return False
 
 
 def write_json(path: Path, value: object) -> None:

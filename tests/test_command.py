@@ -82,6 +82,18 @@ def test_a_killed_run_leaves_the_old_file_and_the_next_one_tidies_up(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("a.json: found 5", "a.json: found 5"),
+        ("a.json: a\nb\x1b[31m\ud800\u2028c", "a.json: a\\nb\\x1b[31m\\ud800\\u2028c"),
+        (f"a.json: {'x' * 5000}, expected y", f"a.json: {'x' * 392} ... {'x' * 388}, expected y"),
+    ],
+)
+def test_an_error_is_one_line_that_can_be_printed(said, line):
+    assert str(InputError(said)) == line
+
+
 @pytest.mark.parametrize("name", [".gitignore", ".dvcignore"])
 def test_unfinished_outputs_are_ignored(name):
     assert f"{PART}*" in (ROOT / name).read_text(encoding="utf-8").splitlines()
@@ -96,6 +108,8 @@ def test_unfinished_outputs_are_ignored(name):
         (b"\xff", "a.json: byte 1 is not UTF-8"),
         (b"[" * 10**5, "a.json: nested too deep"),
         (b"1" * 5000, "a number too long"),
+        (b"[" * 200 + b"]" * 200, "a.json: nested too deep"),
+        (b'{"a": "\\ud800"}', "a.json: holds a lone surrogate, which is no character"),
         (b"[]", "a.json: found a JSON array, expected a thing"),
         (b"5", "a.json: found 5, expected a thing"),
     ],

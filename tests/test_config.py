@@ -88,6 +88,13 @@ def test_a_key_too_many_or_too_few_is_named() -> None:
         schema.check(profile, PLACE)
 
 
+def test_layers_are_bounded_for_each_has_its_names() -> None:
+    profile = config.profile("tiny")
+    profile["model"]["model_config"]["num_layers"] = 10**9
+    with pytest.raises(InputError, match=r"num_layers is 1000000000, expected an integer from 1 to 1000$"):
+        schema.check(profile, PLACE)
+
+
 def test_an_architecture_that_cannot_be_is_refused() -> None:
     profile = config.profile("tiny")
     profile["model"]["model_config"]["num_heads"] = 5

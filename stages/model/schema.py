@@ -20,8 +20,10 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _integer(low: int) -> Check:
-    return lambda value: _is_integer(value) and value >= low, f"an integer of at least {low}"
+def _integer(low: int, high: int | None = None) -> Check:
+    if high is None:
+        return lambda value: _is_integer(value) and value >= low, f"an integer of at least {low}"
+    return lambda value: _is_integer(value) and low <= value <= high, f"an integer from {low} to {high}"
 
 
 def _one_of(*names: str) -> Check:
@@ -96,7 +98,7 @@ LORA: dict[str, Check] = {
 # Keys of `model.model_config` without which there is no architecture; the other keys are MindFormers'.
 ARCHITECTURE: dict[str, Check] = {
     "hidden_size": _integer(1),
-    "num_layers": _integer(1),
+    "num_layers": _integer(1, 1000),  # each is some weights by name
     "num_heads": _integer(1),
     "n_kv_heads": _integer(1),
     "intermediate_size": _integer(1),

@@ -73,6 +73,14 @@ test: $(READY) ## all tests but the slow ones
 test-full: $(READY) ## all tests
 	@python -m pytest
 
+.PHONY: fuzz vulnerabilities
+fuzz: $(READY) ## damaged inputs for all readers and scorers: [N=1000000] [SEED=1] [TARGET=name]
+	@python -m tests.fuzz $${N:+--inputs "$$N"} $${SEED:+--seed "$$SEED"} $${TARGET:+--target "$$TARGET"}
+	@test -n "$$TARGET" || python -m tests.fuzz.coverage --inputs $$(($${N:-1000000} / 5)) $${SEED:+--seed "$$SEED"}
+
+vulnerabilities: $(READY) ## compare the pinned packages with those known to be vulnerable
+	@python -m stages.vulnerabilities
+
 bench: $(READY) ## measure speeds beside a peer's
 	@python -m tests.bench
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import glob
 import json
 import os
@@ -16,6 +17,7 @@ from typing import Any
 # Unfinished outputs lie beside the finished ones under names that git and DVC ignore.
 PART = ".part-"
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+FULL = 1 << 24  # bytes; with fewer a disk counts as full: MindRecord stops at ten megabytes
 LONGEST = 800  # characters of an error
 DEEPEST = 100  # levels of a document; Python's own bound depends on how deep its caller stands
 NAMES = {dict: "a JSON object", list: "a JSON array", str: "a text", type(None): "null"}
@@ -48,6 +50,7 @@ def run(main: Callable[[], int | None]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         code = main() or 0
+        sys.stdout.flush()  # a full disk is told here, not when Python ends
     except BrokenPipeError:  # the reader of our output has left: `make workings | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
@@ -57,6 +60,9 @@ def run(main: Callable[[], int | None]) -> None:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        code = 1
+    except MemoryError:
+        print("error: there is not enough memory; what existed before is unchanged", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         print("interrupted: what existed before is unchanged", file=sys.stderr)
@@ -71,26 +77,46 @@ def end_with_parent() -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to (a file or a folder); put it in place only if all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a path beside `path` to write to (a file or a folder); put it in place only if all went well.
+
+    A full disk says nothing of the file, a read-only one names the unfinished one: the error names `path`.
+    """
     prefix = f"{PART}{path.name}-"
-    for left in path.parent.glob(f"{glob.escape(prefix)}*"):  # by a run that was killed
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
-        part = Path(folder) / path.name
-        yield part
-        if path.is_dir() and part.is_file():
-            raise InputError(f"{path}: is a folder, expected a file to write")
-        if not path.is_dir() or path.is_symlink():
-            part.replace(path)
-            return
-        # A folder cannot be renamed over another one: the old one steps aside, and back if need be.
-        aside = path.rename(Path(folder) / "old")
-        try:
-            part.replace(path)
-        except OSError:
-            aside.rename(path)
-            raise
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f"{glob.escape(prefix)}*"):  # by a run that was killed
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
+            part = Path(folder) / path.name
+            try:
+                yield part
+            except (InputError, OSError):
+                raise
+            except Exception as error:  # MindSpore tells of a full disk by a RuntimeError of twenty lines
+                if free_bytes(path.parent) < FULL:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+                raise
+            put(part, path)
+    except OSError as error:
+        if error.filename is None or prefix in str(error.filename):
+            error.filename = str(path)
+        raise
+
+
+def put(part: Path, path: Path) -> None:
+    """Put what was written at `part` in the place of `path`."""
+    if path.is_dir() and part.is_file():
+        raise InputError(f"{path}: is a folder, expected a file to write")
+    if not path.is_dir() or path.is_symlink():
+        part.replace(path)
+        return
+    # A folder cannot be renamed over another one: the old one steps aside, and back if need be.
+    aside = path.rename(part.with_name(f"{path.name}.old"))
+    try:
+        part.replace(path)
+    except OSError:
+        aside.rename(path)
+        raise
 
 
 def read_text(path: Path, expected: str = "a text file") -> str:

@@ -122,3 +122,26 @@ def test_a_bad_json_file_is_one_line(tmp_path, content, message):
         read_json(path, "a thing")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("MemoryError()", "error: there is not enough memory; what existed before is unchanged"),
+        ("OSError(28, 'No space left on device', 'a')", "error: a: No space left on device"),
+        ("InputError('a: is\\nb')", "error: a: is\\nb"),
+    ],
+)
+def test_what_is_no_mistake_of_ours_is_one_line(said, line):
+    code = f"from stages.command import InputError, run\ndef main():\n    raise {said}\nrun(main)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, f"{line}\n")
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    path = tmp_path / "old"
+    for name in ("one", "two"):
+        with replacing(path) as part:
+            part.mkdir()
+            (part / name).touch()
+    assert [p.name for p in path.iterdir()] == ["two"]

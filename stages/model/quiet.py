@@ -34,7 +34,7 @@ def framework_log(path: Path) -> Iterator[TextIO]:
                 os.dup2(log, fd)
             try:
                 yield user
-            except InputError:
+            except (InputError, OSError):  # one line says it all
                 raise
             except Exception:
                 os.write(log, traceback.format_exc().encode())

@@ -6,10 +6,12 @@ import errno
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,12 @@ DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 FULL = 1 << 24  # bytes; with fewer a disk counts as full: MindRecord stops at ten megabytes
 LONGEST = 800  # characters of an error
 DEEPEST = 100  # levels of a document; Python's own bound depends on how deep its caller stands
+# Names of environment variables that hold a secret (AWS_SECRET_ACCESS_KEY, HF_TOKEN), and secrets in addresses.
+SECRET_NAME = re.compile(r"(KEY|KEY_ID|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?|_AK|_SK)$", re.IGNORECASE)
+SECRET_LENGTH = 8  # a shorter one is a word
+USER_IN_ADDRESS = re.compile(r"(?<=://)[^/\s@'\"]+@")
+SIGNATURE = re.compile(r"(?i)([?&](?:[\w-]*(?:signature|credential|token|key|keyid|password))=)[^&\s'\"]+")
+HIDDEN = "***"
 NAMES = {dict: "a JSON object", list: "a JSON array", str: "a text", type(None): "null"}
 
 
@@ -44,7 +52,7 @@ def one_line(text: str) -> str:
 def run(main: Callable[[], int | None]) -> None:
     """Run a command's main: one line on standard error and exit code 1 for a user's mistake.
 
-    Anything but InputError and OSError is our own mistake and keeps its traceback.
+    Anything but InputError and OSError is our own mistake and keeps its traceback. No line shows a key.
     """
     # A stopped run tidies up like an interrupted one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -55,11 +63,11 @@ def run(main: Callable[[], int | None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {redacted(str(error))}", file=sys.stderr)
         code = 1
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        print(f"error: {redacted(one_line(f'{place}{error.strerror or error}'))}", file=sys.stderr)
         code = 1
     except MemoryError:
         print("error: there is not enough memory; what existed before is unchanged", file=sys.stderr)
@@ -67,7 +75,22 @@ def run(main: Callable[[], int | None]) -> None:
     except KeyboardInterrupt:
         print("interrupted: what existed before is unchanged", file=sys.stderr)
         code = 130
+    except Exception:
+        print(redacted(traceback.format_exc()), end="", file=sys.stderr)
+        code = 1
     sys.exit(code)
+
+
+def redacted(text: str) -> str:
+    """Return a text without passwords in addresses, signatures, and what the environment calls a key or a token.
+
+    pip, DVC and the libraries under them put addresses into their reasons.
+    """
+    for name, value in os.environ.items():
+        if SECRET_NAME.search(name) and len(value) >= SECRET_LENGTH:
+            text = text.replace(value, HIDDEN)
+    text = USER_IN_ADDRESS.sub(f"{HIDDEN}@", text)
+    return SIGNATURE.sub(rf"\1{HIDDEN}", text)
 
 
 def end_with_parent() -> None:

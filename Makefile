@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: test test-full bench lint format lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
 
 # The lock is complete, so pip resolves nothing (`--no-deps`): its resolver trips over extras in hash mode.
 # Everything that is said here goes to standard error: `make audit` prints JSON and nothing else.
@@ -72,6 +72,14 @@ test: $(READY) ## all tests but the slow ones
 
 test-full: $(READY) ## all tests
 	@python -m pytest
+
+.PHONY: fuzz vulnerabilities
+fuzz: $(READY) ## damaged inputs for all readers and scorers: [N=1000000] [SEED=1] [TARGET=name]
+	@python -m tests.fuzz $${N:+--inputs "$$N"} $${SEED:+--seed "$$SEED"} $${TARGET:+--target "$$TARGET"}
+	@test -n "$$TARGET" || python -m tests.fuzz.coverage --inputs $$(($${N:-1000000} / 5)) $${SEED:+--seed "$$SEED"}
+
+vulnerabilities: $(READY) ## compare the pinned packages with those known to be vulnerable: [SERVICE=osv]
+	@python -m stages.vulnerabilities $${SERVICE:+--service "$$SERVICE"}
 
 bench: $(READY) ## measure speeds beside a peer's
 	@python -m tests.bench

@@ -24,7 +24,7 @@ from stages.model.prompt import Prompter
 from stages.model.quiet import framework_log
 from stages.params import PATH, read_yaml, section
 from stages.predict import Predict, complete, load, problem_prompts
-from stages.rows import BOM, clip, write_rows
+from stages.rows import BOM, clip, loads, write_rows
 from stages.scoring.arithmetic import final_number
 
 
@@ -53,7 +53,7 @@ def parse(number: int, raw: bytes) -> Line:
     """Read one line. An object that could not be written again as UTF-8 JSON is not kept."""
     try:
         text = raw.decode("utf-8")
-        row = json.loads(text)
+        row = loads(text)
         json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except UnicodeDecodeError as error:
         return Line(number, {}, f"byte {error.start + 1} is not UTF-8, expected a JSON object")

@@ -4,6 +4,7 @@ python -m stages.base --profile smollm2-135m --source data/models/smollm2-135m -
 """
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -60,7 +61,7 @@ def check_disk(out: Path, model: dict[str, Any], name: str) -> None:
         raise InputError(
             f"profile {name!r}: param_init_type is {kind!r}, expected one of: {', '.join(SIZES)}"
         )
-    numbers = sum(int(np.prod(array_shape)) for array_shape in expected(shape_of(model)).values())
+    numbers = sum(math.prod(array_shape) for array_shape in expected(shape_of(model)).values())
     needed = numbers * SIZES[kind]
     if free_bytes(out) < needed:
         raise InputError(f"{out}: {free_bytes(out):,} bytes are free on its disk, expected {needed:,}")

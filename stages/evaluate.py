@@ -21,6 +21,7 @@ from stages.rows import clip, read_objects
 from stages.scoring import arithmetic, em_f1, squad
 
 ABOUT = ("step", "trainable_parameters", "base_parameters")
+LARGEST = 10**15  # nats or tokens; beyond it, and for NaN, a mean is no number that JSON has
 MATH = {"question": str, "completion": str, "reference_nll": (int, float), "reference_tokens": int}
 READING = MATH | {"reference": str, "references": list}
 
@@ -95,7 +96,12 @@ def read_predictions(path: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
             if not isinstance(row[key], wanted):
                 found = clip(json.dumps(row[key], ensure_ascii=False))
                 raise InputError(f"{path}, line {line}: '{key}' is {found}, as predict does not write it")
-        references = row.get("references", [""])
+            if (
+                wanted is not str and wanted is not list and not abs(row[key]) <= LARGEST
+            ):  # NaN is not, either
+                found = clip(json.dumps(row[key]))
+                raise InputError(f"{path}, line {line}: '{key}' is {found}, expected a finite number")
+        references = row["references"] if "references" in keys else [""]
         if not references or not all(isinstance(reference, str) for reference in references):
             raise InputError(f"{path}, line {line}: 'references' must be a list of texts, not empty")
         rows.append(row)
@@ -106,7 +112,7 @@ def read_about(path: Path) -> dict[str, Any]:
     """Read what predict says of the checkpoint that answered."""
     wanted = f"a JSON object with {', '.join(ABOUT)}"
     about = read_json(path, wanted)
-    if not set(ABOUT) <= set(about):
+    if not all(type(about.get(key)) is int for key in ABOUT):
         raise InputError(f"{path}: found {clip(json.dumps(about))}, expected {wanted}")
     return {key: about[key] for key in ABOUT}
 

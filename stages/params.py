@@ -2,17 +2,22 @@
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+from yaml.constructor import ConstructorError
 
-from stages.command import InputError, read_text
+from stages.command import DEEPEST, InputError, read_text
 
 T = TypeVar("T")
 PATH = Path("params.yaml")
+SHOWN = 80
+MOST = 100_000  # values of a document, aliases written out
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +43,9 @@ def section(name: str, into: type[T], path: Path = PATH) -> T:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping; InputError names the file and line of what is wrong."""
     try:
-        document = yaml.safe_load(read_text(path, "a YAML file"))
+        document = yaml.load(read_text(path, "a YAML file"), Loader)
+    except RecursionError:
+        raise InputError(f"{path}: not valid YAML: nested too deep") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -46,7 +53,43 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}{line}: not valid YAML: {problem}") from None
     if not isinstance(document, dict):
         raise InputError(f"{path}: expected a mapping, found {kind(document)}")
+    check_values(document, path)
     return document
+
+
+class Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which names the line of a value that its tag does not fit."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (yaml.YAMLError, RecursionError):
+            raise
+        except Exception:  # whatever int(), float() or datetime say to `!!int x` or 2001-99-99
+            found = repr(node.value)[:SHOWN] if isinstance(node, yaml.ScalarNode) else "a collection"
+            problem = f"{found} cannot be read as {node.tag.rpartition(':')[2]}"
+            raise ConstructorError(None, None, problem, node.start_mark) from None
+
+
+def check_values(document: dict[str, Any], path: Path) -> None:
+    """Raise InputError for values that no parameter has, and which would be a trap further on.
+
+    Aliases make a tree of any size out of a few lines, or one without end.
+    """
+    queue, count = [(document, 0)], 0
+    while queue:
+        value, depth = queue.pop()
+        count += 1
+        if depth > DEEPEST or count > MOST:
+            raise InputError(f"{path}: nested too deep or too large with its aliases, expected parameters")
+        if isinstance(value, dict):
+            queue += [(part, depth + 1) for pair in value.items() for part in pair]
+        elif isinstance(value, list | tuple | set):
+            queue += [(part, depth + 1) for part in value]
+        elif isinstance(value, int) and abs(value) >= 2**63:
+            raise InputError(f"{path}: a whole number of {value.bit_length()} bits, expected at most 63")
+        elif isinstance(value, str) and not value.isascii() and SURROGATE.search(value):
+            raise InputError(f"{path}: holds a lone surrogate, which is no character: {value}")
 
 
 def build(values: Any, into: type[T], place: str) -> T:

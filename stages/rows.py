@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TextIO
 import jsonlines
 from tqdm import tqdm
 
-from stages.command import InputError, replacing
+from stages.command import InputError, holds_surrogate, replacing, too_deep
 
 # U+4E00..U+9FFF is the published test for a Chinese row.
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -52,7 +52,7 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise InputError(f"{path}: no such file")
     number = 0
     with path.open("rb") as stream:
-        reader = jsonlines.Reader(checked(stream, path), loads=json.loads)
+        reader = jsonlines.Reader(checked(stream, path), loads=loads)
         try:
             for number, value in enumerate(reader.iter(type=dict), 1):
                 yield number, value
@@ -83,23 +83,20 @@ def checked(stream: Iterable[bytes], path: Path) -> Iterator[str]:
         yield text
 
 
+def loads(text: str) -> Any:
+    """Parse JSON; RecursionError for what is nested deeper than a row may be, wherever the caller stands."""
+    value = json.loads(text)
+    if too_deep(text, value):
+        raise RecursionError
+    return value
+
+
 def fault(error: jsonlines.InvalidLineError) -> str:
     """Say what is wrong with a line that holds no JSON object."""
     cause = error.__cause__
     if isinstance(cause, json.JSONDecodeError):
         return f"not JSON ({cause.msg.removesuffix(' at')} at character {cause.pos + 1})"
     return f"not JSON ({cause})" if cause else "not a JSON object"
-
-
-def holds_surrogate(line: str) -> bool:
-    """Whether a JSON line has half of a surrogate pair: JSON allows it, but it cannot be written as text."""
-    try:
-        json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    except (ValueError, RecursionError):  # not JSON: the parser will say so
-        return False
-    return False
 
 
 def progress(rows: Iterable[Row], path: Path, what: str) -> tqdm:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import report, submission_report
-from stages.command import InputError, replacing, run, write_json
+from stages.command import InputError, redacted, replacing, run, write_json
 from stages.finished import CHECKPOINTS, EXPORTS, PREDICTIONS, Finished, read_run
 
 LOGS = Path("logs")
@@ -44,7 +44,8 @@ def git(*words: str) -> str:
 
 
 def anonymous(text: str) -> str:
-    """Return a log without absolute paths: the workspace is `.`, home is `~`, any other folder `...`."""
+    """Return a log without keys and absolute paths: the workspace is `.`, home is `~`, any other folder `...`."""
+    text = redacted(text)
     home = os.path.expanduser("~")  # noqa: PTH111 (Path.home raises where there is none)
     for place, short in ((str(Path.cwd()), "."), (home, "~")):
         if place != "/":

@@ -97,6 +97,13 @@ LINES = st.one_of(
 )
 
 
+def test_a_row_that_could_not_be_written_again_is_a_fault_wherever_python_stands():
+    for depth in (101, 500, 900, 940, 980):
+        raw = b'{"problem": ' + b"[" * depth + b"]" * depth + b"}"
+        assert parse(1, raw).fault == "nested too deep, expected a JSON object with a 'problem'"
+    assert parse(1, b'{"problem": "1", "more": ' + b"[" * 99 + b"]" * 99 + b"}").fault == ""
+
+
 @settings(max_examples=25)
 @given(raw=st.lists(LINES, min_size=1, max_size=12), end=st.sampled_from([b"", b"\n"]))
 def test_every_line_that_is_not_blank_has_one_line_in_its_place(model, raw, end):

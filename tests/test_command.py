@@ -82,6 +82,18 @@ def test_a_killed_run_leaves_the_old_file_and_the_next_one_tidies_up(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("a.json: found 5", "a.json: found 5"),
+        ("a.json: a\nb\x1b[31m\ud800\u2028c", "a.json: a\\nb\\x1b[31m\\ud800\\u2028c"),
+        (f"a.json: {'x' * 5000}, expected y", f"a.json: {'x' * 392} ... {'x' * 388}, expected y"),
+    ],
+)
+def test_an_error_is_one_line_that_can_be_printed(said, line):
+    assert str(InputError(said)) == line
+
+
 @pytest.mark.parametrize("name", [".gitignore", ".dvcignore"])
 def test_unfinished_outputs_are_ignored(name):
     assert f"{PART}*" in (ROOT / name).read_text(encoding="utf-8").splitlines()
@@ -96,6 +108,8 @@ def test_unfinished_outputs_are_ignored(name):
         (b"\xff", "a.json: byte 1 is not UTF-8"),
         (b"[" * 10**5, "a.json: nested too deep"),
         (b"1" * 5000, "a number too long"),
+        (b"[" * 200 + b"]" * 200, "a.json: nested too deep"),
+        (b'{"a": "\\ud800"}', "a.json: holds a lone surrogate, which is no character"),
         (b"[]", "a.json: found a JSON array, expected a thing"),
         (b"5", "a.json: found 5, expected a thing"),
     ],
@@ -108,3 +122,26 @@ def test_a_bad_json_file_is_one_line(tmp_path, content, message):
         read_json(path, "a thing")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("MemoryError()", "error: there is not enough memory; what existed before is unchanged"),
+        ("OSError(28, 'No space left on device', 'a')", "error: a: No space left on device"),
+        ("InputError('a: is\\nb')", "error: a: is\\nb"),
+    ],
+)
+def test_what_is_no_mistake_of_ours_is_one_line(said, line):
+    code = f"from stages.command import InputError, run\ndef main():\n    raise {said}\nrun(main)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, f"{line}\n")
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    path = tmp_path / "old"
+    for name in ("one", "two"):
+        with replacing(path) as part:
+            part.mkdir()
+            (part / name).touch()
+    assert [p.name for p in path.iterdir()] == ["two"]

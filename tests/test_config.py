@@ -88,6 +88,33 @@ def test_a_key_too_many_or_too_few_is_named() -> None:
         schema.check(profile, PLACE)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("requirement", "--index-url=https://elsewhere", "expected a name and a version (name==1.0)"),
+        ("requirement", "../../x==1", "expected a name and a version (name==1.0)"),
+        ("requirement", "a==1==2", "expected a name and a version (name==1.0)"),
+        ("requirement", "a", "expected a name and a version (name==1.0)"),
+        ("member", "a/..", "expected the path of a file in the wheel"),
+        ("member", "/", "expected the path of a file in the wheel"),
+        ("member_sha256", "A" * 64, "expected 64 hexadecimal digits"),
+    ],
+)
+def test_a_pin_leads_nowhere_else(key: str, value: str, said: str) -> None:
+    profile = config.profile("smollm2-135m")
+    profile["abacus"]["base"][key] = value
+    with pytest.raises(InputError) as error:
+        schema.check(profile, PLACE)
+    assert str(error.value) == f"{PLACE}: abacus.base.{key} is {value!r}, {said}"
+
+
+def test_layers_are_bounded_for_each_has_its_names() -> None:
+    profile = config.profile("tiny")
+    profile["model"]["model_config"]["num_layers"] = 10**9
+    with pytest.raises(InputError, match=r"num_layers is 1000000000, expected an integer from 1 to 1000$"):
+        schema.check(profile, PLACE)
+
+
 def test_an_architecture_that_cannot_be_is_refused() -> None:
     profile = config.profile("tiny")
     profile["model"]["model_config"]["num_heads"] = 5

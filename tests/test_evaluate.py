@@ -131,6 +131,23 @@ def test_the_command_writes_one_flat_file(stage, params, folder, tmp_path):
     [
         ("about.json", None, "no such file, expected a JSON object with step, trainable_parameters"),
         ("about.json", "{", "Expecting property name"),
+        ("about.json", json.dumps(ABOUT | {"step": "5"}), "expected a JSON object with step"),
+        (
+            "math.jsonl",
+            json.dumps(prediction("a", "b") | {"reference_nll": float("nan")}),
+            "line 1: 'reference_nll' is NaN",
+        ),
+        (
+            "math.jsonl",
+            json.dumps(prediction("a", "b")).replace("6.0", "1e9999"),
+            "'reference_nll' is Infinity, expected a f",
+        ),
+        (
+            "math.jsonl",
+            json.dumps(prediction("a", "b") | {"reference_tokens": 10**400}),
+            "'reference_tokens' is 1000",
+        ),
+        ("squad.jsonl", json.dumps(reading("a", "b") | {"references": 5}), "line 1: 'references' is 5"),
         ("about.json", '{"step": 5}', "expected a JSON object with step, trainable_parameters"),
         ("math.jsonl", None, "no such file"),
         ("math.jsonl", "", "the file is empty, expected JSON Lines"),

@@ -1,5 +1,7 @@
 """GGUF files of our own making: what the model says survives, and what is not a plain Llama is one line."""
 
+import time
+
 import gguf
 import numpy as np
 import pytest
@@ -83,6 +85,17 @@ def test_progress_sees_every_tensor(tmp_path):
     assert len(seen) == 3 + 9 * SHAPE["num_layers"]
 
 
+def put(key, value):
+    """Change one of the file's numbers."""
+
+    def change(writer):
+        writer.kv_data[-1][f"llama.{key}"].value = value
+        if isinstance(value, bool):
+            writer.kv_data[-1][f"llama.{key}"].type = gguf.GGUFValueType.BOOL
+
+    return change
+
+
 def scaled(writer):
     writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
     writer.add_rope_scaling_factor(8.0)
@@ -97,6 +110,26 @@ def scaled(writer):
         (lambda w: w.add_rope_dimension_count(2), r"llama.rope.dimension_count is 2, expected 4"),
         (lambda w: w.add_key_length(8), r"llama.attention.key_length is 8, expected 4"),
         (lambda w: w.add_uint16("split.count", 3), r"model.gguf: is one of 3 parts, expected"),
+        (lambda w: w.add_string("split.count", "3"), r"model.gguf: is one of 3 parts, expected"),
+        (put("block_count", 10**9), r"num_layers is 1000000000, expected a number above 0 and at most 1000"),
+        (
+            put("embedding_length", 18),
+            r"hidden_size 18, num_heads 4 and n_kv_heads 2, expected each a multiple",
+        ),
+        (
+            put("attention.head_count_kv", 3),
+            r"num_heads 4 and n_kv_heads 3, expected each a multiple of the next",
+        ),
+        (put("block_count", True), r"num_layers is True, expected a number above 0"),
+        (put("rope.freq_base", float("inf")), r"rope_theta is inf, expected a number above 0 and at most"),
+        (
+            lambda w: w.add_tensor("blk.١.attn_norm.weight", np.ones(16, np.float32)),
+            r"the tensor blk.١.attn_norm.weight is unknown, expected those of a Llama",
+        ),
+        (
+            lambda w: w.add_tensor("a\nb", np.ones(16, np.float32)),
+            r"the tensor a\\nb is unknown, expected those of a Llama$",
+        ),
         (
             lambda w: w.add_tensor("rope_freqs.weight", np.ones(2, np.float32)),
             r"rope_freqs.weight \(Llama 3.1 and later\)",
@@ -150,6 +183,27 @@ def test_other_architecture_is_named(tmp_path):
     writer.close()
     with pytest.raises(InputError, match=r"model.gguf: its architecture is 'qwen2', expected 'llama'"):
         ours.read(tmp_path / "model.gguf")
+
+
+def test_a_count_that_the_file_cannot_hold_is_found_at_once(tmp_path):
+    """The package `gguf` takes what lies behind the end for empty, and would count to 2 ** 60."""
+
+    def add(writer):
+        writer.add_array("tokenizer.ggml.token_type", [1, 2, 3])
+
+    write_gguf(tmp_path / "model.gguf", SHAPE, random_weights(SHAPE, 7), change=add)
+    whole = (tmp_path / "model.gguf").read_bytes()
+    count = (
+        whole.index(b"token_type") + len("token_type") + 8
+    )  # behind the types of the field and of its items
+    assert whole[count : count + 8] == (3).to_bytes(8, "little")
+    for place in (8, 16, count):  # of tensors, of fields, of items
+        spoiled = whole[:place] + (1 << 60).to_bytes(8, "little") + whole[place + 8 :]
+        (tmp_path / "model.gguf").write_bytes(spoiled)
+        start = time.perf_counter()
+        with pytest.raises(InputError, match=r"model.gguf: .*expected a whole GGUF file"):
+            ours.read(tmp_path / "model.gguf")
+        assert time.perf_counter() - start < 5
 
 
 def test_damaged_files_are_named(tmp_path):

@@ -21,6 +21,11 @@ class Example:
     parts: list[int]
 
 
+# Thirty lines that stand for a thousand million values.
+LAUGHS = b"".join(
+    b"a%d: &a%d [*a%s, *a%s]\n" % (n, n, b"%d" % (n - 1), b"%d" % (n - 1)) for n in range(1, 30)
+)
+LAUGHS = LAUGHS.replace(b"*a0", b"*a")
 GOOD = {
     "kind": "round",
     "name": "盘",
@@ -114,6 +119,19 @@ def test_a_section_must_be_a_mapping(tmp_path, values):
         (b"a: b: c\n", ", line 1: not valid YAML: mapping values are not allowed here"),
         (b"a: \xff\n", "byte 4 is not UTF-8, expected a YAML file"),
         (b"a: \x07\n", "not valid YAML: special characters are not allowed"),
+        (b"a: 1\nb: !!int x\n", ", line 2: not valid YAML: 'x' cannot be read as int"),
+        (b"a: 1\nb: !!bool x\n", ", line 2: not valid YAML: 'x' cannot be read as bool"),
+        (b"a: !!timestamp x\n", ", line 1: not valid YAML: 'x' cannot be read as timestamp"),
+        (b"a: 2001-99-99\n", ", line 1: not valid YAML: '2001-99-99' cannot be read as timestamp"),
+        (b"a: 0x_\n", ", line 1: not valid YAML: '0x_' cannot be read as int"),
+        (b"a: !!int ''\n", ", line 1: not valid YAML: '' cannot be read as int"),
+        (b"a: " + b"9" * 5000, ", line 1: not valid YAML: '9999"),
+        (b"a: 0x" + b"f" * 5000, "a whole number of 20000 bits, expected at most 63"),
+        (b"a: " + b"[" * 5000, "not valid YAML: nested too deep"),
+        (b"a: !!python/object/apply:os.system [x]\n", "could not determine a constructor"),
+        (b"a: &b [*b]\n", "nested too deep or too large with its aliases"),
+        (b"a: &a [1, 1]\n" + LAUGHS, "nested too deep or too large with its aliases"),
+        (b'a: "\\ud800"\n', r"holds a lone surrogate, which is no character: \ud800"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_in_one_line(tmp_path, content, message):

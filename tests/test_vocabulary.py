@@ -153,7 +153,7 @@ def change(name, value):
     """bpe("smollm") with one field changed."""
 
     def add(writer):
-        bpe("smollm")(writer)
+        bpe("smollm", bos=True)(writer)
         writer.kv_data[-1][f"tokenizer.ggml.{name}"].value = value
 
     return add
@@ -174,6 +174,7 @@ def change(name, value):
         (change("tokens", ["a"] * 259), r"a token of its tokenizer is there twice"),
         (change("token_type", [1]), r"it has no list of tokens and their types"),
         (change("model", "llama"), r"its tokenizer has no scores or no unknown token"),
+        (change("bos_token_id", 259), r"bos_token_id is 259, expected one of its 259 tokens"),
         (change("model", "bert"), r"its tokenizer is 'bert' with 'smollm', expected"),
     ],
 )
@@ -227,6 +228,18 @@ def test_gguf_of_sentencepiece_gives_sentencepieces_ids(tmp_path, sentencepiece_
     assert ours.encode_batch(texts) == theirs.encode(texts)
     assert [ours.decode(ids) for ids in ours.encode_batch(texts)] == texts
     assert inner.encode("1").ids[0] == 1  # bos first, as llama.cpp has it
+
+
+def test_a_panic_of_the_library_is_one_line(tmp_path, capfd):
+    document = json.loads(tokenizer.byte_level(["1", "2", "12"], [("1", "2")], [], tokenizer.GPT2).to_str())
+    document["model"]["continuing_subword_prefix"] = "longer"  # than the parts of the merge
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"tokenizer.json: byte index .*, expected a file of the `tokenizers`"
+    ):
+        vocabulary.read(path)
+    assert capfd.readouterr().err == ""
 
 
 def test_json_must_be_a_tokenizer(tmp_path):

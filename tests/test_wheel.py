@@ -36,6 +36,15 @@ def test_other_wheel_than_pinned_is_not_kept(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_wheel_of_another_name_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(wheel, "download", lambda _, folder: (folder / "other-1.2-py3.whl").write_bytes(b""))
+    with pytest.raises(
+        InputError, match=r"some-model==1.2: pip downloaded other-1.2-py3.whl, expected some_mod"
+    ):
+        wheel.wheel_file(REQUIREMENT, "0" * 64, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_failed_download_gives_pips_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))

@@ -3,13 +3,24 @@
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stages.command import InputError
-from stages.model.weights import EMBEDDING, HEAD, NORM, Progress, Shape, Weights, check_sizes, layer
+from stages.model.weights import (
+    EMBEDDING,
+    HEAD,
+    NORM,
+    Progress,
+    Shape,
+    Weights,
+    check_possible,
+    check_sizes,
+    layer,
+)
 
 # GGUF's names and MindFormers', outside and inside a layer.
 OUTER = {"token_embd.weight": EMBEDDING, "output.weight": HEAD, "output_norm.weight": NORM}
@@ -35,6 +46,7 @@ NUMBERS = {
     "rope_theta": ("rope.freq_base", 10000.0),
     "max_position_embedding": ("context_length", None),
 }
+NUMBER = re.compile("0|[1-9][0-9]{0,3}")  # of a layer; `isdecimal` would take other scripts' digits
 SPECIALS = {"bos_token_id": "bos", "eos_token_id": "eos", "pad_token_id": "padding"}
 
 
@@ -42,8 +54,17 @@ def reader(path: Path) -> Any:
     """The `gguf.GGUFReader` of a file; InputError if it is damaged or not a whole Llama."""
     import gguf
 
+    class Reader(gguf.GGUFReader):
+        """GGUFReader takes what lies behind the end for empty, and counts on: for hours, if a count is damaged."""
+
+        def _get(self, offset: int, dtype: Any, count: int = 1, *order: Any, **named: Any) -> np.ndarray:
+            end = int(offset) + np.dtype(dtype).itemsize * int(count)
+            if end > len(self.data):
+                raise ValueError(f"it ends at byte {len(self.data)} and should go on to byte {end}")
+            return super()._get(offset, dtype, count, *order, **named)
+
     try:
-        found = gguf.GGUFReader(path)
+        found = Reader(path)
         values = fields(found)
     except OSError:
         raise
@@ -52,7 +73,7 @@ def reader(path: Path) -> Any:
     if values.get("general.architecture") != "llama":
         architecture = values.get("general.architecture")
         raise InputError(f"{path.name}: its architecture is {architecture!r}, expected 'llama'")
-    if values.get("split.count", 0) > 1:
+    if values.get("split.count", 0) not in (0, 1):
         raise InputError(
             f"{path.name}: is one of {values['split.count']} parts, expected a model in one file"
         )
@@ -95,11 +116,12 @@ def shape_of(found: Any, place: str) -> Shape:
             "expected a model without scaled rotary positions"
         )
     tokens = values.get("tokenizer.ggml.tokens", [])
-    size = values.get("llama.vocab_size", len(tokens))
+    shape["vocab_size"] = values.get("llama.vocab_size", len(tokens) if isinstance(tokens, list) else None)
+    check_possible(shape, place)
     order = ("hidden_size", "num_layers", "num_heads", "n_kv_heads", "intermediate_size")
     return {
         **{name: shape[name] for name in order},
-        "vocab_size": size,
+        "vocab_size": shape["vocab_size"],
         **{name: shape[name] for name in ("rms_norm_eps", "rope_theta", "max_position_embedding")},
         "tie_word_embeddings": "output.weight" not in names,
     }
@@ -161,7 +183,7 @@ def our_name(name: str, place: str) -> str:
         return OUTER[name]
     start, _, rest = name.partition(".")
     number, _, inner = rest.partition(".")
-    if start != "blk" or not number.isdecimal() or inner not in INNER:
+    if start != "blk" or not NUMBER.fullmatch(number) or inner not in INNER:
         raise InputError(f"{place}: the tensor {name} is unknown, expected those of a Llama")
     return layer(int(number), INNER[inner])
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from stages.command import InputError, read_json
 from stages.model.tokenizer import SPECIALS
-from stages.model.weights import Shape
+from stages.model.weights import Shape, check_possible
 
 # Numbers of an architecture: config.json's keys, and transformers' own defaults where it has one.
 NUMBERS: dict[str, tuple[str, Any]] = {
@@ -37,6 +37,7 @@ def shape_of(folder: Path) -> Shape:
             kind = "a whole number" if whole else "a number"
             raise InputError(f"{place}: {key} is {value!r}, expected {kind} above 0")
         shape[name] = value
+    check_possible(shape, str(place))
     head_size = config.get("head_dim")
     if head_size not in (None, shape["hidden_size"] / shape["num_heads"]):
         raise InputError(
@@ -67,7 +68,9 @@ def _check_plain(config: dict[str, Any], place: Path) -> None:
         rope = config.get(key)
         if rope is None:
             continue
-        kind = rope.get("rope_type", rope.get("type")) if isinstance(rope, dict) else rope
+        if not isinstance(rope, dict):
+            raise InputError(f"{place}: {key} is {rope!r}, expected a JSON object")
+        kind = rope.get("rope_type", rope.get("type"))
         if kind != "default":
             raise InputError(
                 f"{place}: {key} is {kind!r} (Llama 3.1 and later have 'llama3'), which is not supported, "

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from stages.command import InputError
+from stages.command import InputError, redacted
 
 
 @contextlib.contextmanager
@@ -34,10 +34,10 @@ def framework_log(path: Path) -> Iterator[TextIO]:
                 os.dup2(log, fd)
             try:
                 yield user
-            except InputError:
+            except (InputError, OSError):  # one line says it all
                 raise
             except Exception:
-                os.write(log, traceback.format_exc().encode())
+                os.write(log, redacted(traceback.format_exc()).encode())
                 print(f"stopped by an error; all that was said before it: {path}", file=user)
                 raise
     finally:

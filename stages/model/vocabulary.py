@@ -9,8 +9,8 @@ from typing import Any
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors
 
-from stages.command import InputError, read_json
-from stages.model.tokenizer import GPT2, byte_alphabet, byte_level
+from stages.command import InputError
+from stages.model.tokenizer import GPT2, byte_alphabet, byte_level, from_json
 
 # GGUF's token types.
 UNKNOWN, CONTROL, OWN = 2, 3, 4
@@ -48,15 +48,6 @@ def read(path: Path) -> tokenizers.Tokenizer:
 
         return from_gguf(gguf.fields(gguf.reader(path)), path.name)
     return from_tiktoken(path)
-
-
-def from_json(path: Path) -> tokenizers.Tokenizer:
-    """The tokenizer of a file of the `tokenizers` library."""
-    read_json(path, "a file of the `tokenizers` library")
-    try:
-        return tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises nothing narrower
-        raise InputError(f"{path}: {error}, expected a file of the `tokenizers` library") from error
 
 
 def from_tiktoken(path: Path) -> tokenizers.Tokenizer:
@@ -141,6 +132,8 @@ def from_gguf(fields: dict[str, Any], place: str) -> tokenizers.Tokenizer:
     bos = fields.get("tokenizer.ggml.bos_token_id")
     # llama.cpp starts a text of SentencePiece with BOS unless the file says otherwise.
     if fields.get("tokenizer.ggml.add_bos_token", found["model"] == "llama") and isinstance(bos, int):
+        if not 0 <= bos < len(tokens):
+            raise InputError(f"{place}: bos_token_id is {bos}, expected one of its {len(tokens)} tokens")
         start_with(inner, tokens[bos])
     return inner
 

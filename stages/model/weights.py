@@ -35,6 +35,8 @@ SAME = (
     "vocab_size",
     "rms_norm_eps",
 )
+# Far above every Llama, and near enough that listing the weights takes no time.
+MOST_LAYERS, LARGEST = 1000, 2**31 - 1
 SHAPE_NUMBERS = (*SAME, "rope_theta", "max_position_embedding")
 
 
@@ -85,6 +87,24 @@ def check_shape(shape: Shape, place: str) -> None:
     for key in (*SHAPE_NUMBERS, "tie_word_embeddings"):
         if not isinstance(shape.get(key), int | float):
             raise InputError(f"{place}: {key} is {shape.get(key)!r}, expected a number")
+
+
+def check_possible(shape: Shape, place: str) -> None:
+    """Raise InputError, naming `place`, for numbers out of somebody's file that no Llama can have.
+
+    They are looked at before anything is counted or set aside by them.
+    """
+    for key in SHAPE_NUMBERS:
+        value, most = shape[key], MOST_LAYERS if key == "num_layers" else LARGEST
+        kind = int | float if key in ("rms_norm_eps", "rope_theta") else int
+        if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value <= most:
+            raise InputError(f"{place}: {key} is {value!r}, expected a number above 0 and at most {most}")
+    head = 2 * shape["num_heads"]  # the rotary pairs take the two halves of a head
+    if shape["hidden_size"] % head or shape["num_heads"] % shape["n_kv_heads"]:
+        raise InputError(
+            f"{place}: hidden_size {shape['hidden_size']}, num_heads {shape['num_heads']} and n_kv_heads "
+            f"{shape['n_kv_heads']}, expected each a multiple of the next, and heads of an even size"
+        )
 
 
 def check_same(found: Shape, wanted: Shape, path: Path) -> None:

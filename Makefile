@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help setup repro eval diff plan profile predict export submission audit workings squad
-.PHONY: test test-full bench lint format lock clean
+.PHONY: test test-full verify bench lint format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -80,6 +80,9 @@ fuzz: $(READY) ## damaged inputs for all readers and scorers: [N=1000000] [SEED=
 
 vulnerabilities: $(READY) ## compare the pinned packages with those known to be vulnerable: [SERVICE=osv]
 	@python -m stages.vulnerabilities $${SERVICE:+--service "$$SERVICE"}
+
+verify: $(READY) ## run all of it again in a temporary clone, compare with dvc.lock: [CORES=1] [KEEP=folder]
+	@python -m stages.verify $${CORES:+--cores "$$CORES"} $${KEEP:+--keep "$$KEEP"}
 
 bench: $(READY) ## measure speeds beside a peer's
 	@python -m tests.bench

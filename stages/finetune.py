@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TextIO
 import yaml
 
 from stages import params
-from stages.command import InputError, read_json, replacing, run, write_json
+from stages.command import InputError, free_bytes, read_json, replacing, run, write_json
 from stages.model import config as configs
 from stages.model import launch, weights
 from stages.model.progress import STEPS, Progress, Step, read_steps
@@ -71,6 +71,7 @@ def fine_tune(args: argparse.Namespace, profile: dict[str, Any], steps: int, see
     clear(args.scratch, scratch)  # what killed runs of another kind have left
     resolved = configs.resolve(profile, base=args.base, mindrecord=args.mindrecord, output=scratch, **numbers)
     files = Files(profile, scratch, rows, steps)
+    check_disk(args, profile, len(files.steps))
     total = resolved["lr_schedule"]["total_steps"]
     if done := last_step(files):
         resolved["abacus"]["resume"] = files.resume(done)
@@ -86,6 +87,19 @@ def fine_tune(args: argparse.Namespace, profile: dict[str, Any], steps: int, see
     export(args.out, portable, saved, history)
     print(f"{args.out}: {len(saved)} adapters after {history[-1].step} steps", file=user)
     clear(args.scratch)
+
+
+def check_disk(args: argparse.Namespace, profile: dict[str, Any], checkpoints: int) -> None:
+    """InputError unless there is room for a run's files: the adapters, and with two states each to go on from."""
+    adapter = 4 * weights.lora_parameters(profile["model"]["model_config"])
+    for place, needed in (
+        (args.scratch, checkpoints * configs.ranks(profile) * 4 * adapter),
+        (args.out, checkpoints * adapter),
+    ):
+        if free_bytes(place) < needed:
+            raise InputError(
+                f"{place}: {free_bytes(place):,} bytes are free on its disk, expected {needed:,}"
+            )
 
 
 def adapters(profile: dict[str, Any], files: Files) -> dict[int, Path]:

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from tests.workspace import ROOT, dvc, ran, small_clone, tracked, write_params
+
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 SCORING = ("arithmetic", "em_f1", "squad")
 LIGHT = (
@@ -68,13 +68,6 @@ def test_readme_lists_the_stages_as_the_pipeline_describes_them():
     assert {name: table.get(name) for name in STAGES} == {n: s["desc"] for n, s in STAGES.items()}
 
 
-def tracked() -> list[str]:
-    """Return the files that a clone would have: tracked, and new ones that git does not ignore."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in done.stdout.splitlines() if (ROOT / name).is_file()]
-
-
 def test_no_output_and_no_large_file_is_in_git():
     large = [name for name in tracked() if (ROOT / name).stat().st_size > 1 << 20]
     assert large == []
@@ -125,46 +118,13 @@ def test_a_secret_would_be_seen(kind, text):
 # The whole chain. A clone of the working tree, a thousandth of the data, a model of bytes.
 
 
-def dvc(folder: Path, *words: str) -> str:
-    """Run DVC in a folder, the stages with this interpreter; return what it said."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *words],
-        cwd=folder,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
-
-
-def ran(output: str) -> set[str]:
-    """Return the stages that `dvc repro` says it ran."""
-    return set(re.findall(r"Running stage '([\w@]+)'", output))
-
-
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
     """A clone with small parameters, after one `dvc repro`."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in tracked():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, folder / name)
-    (folder / "dvc.lock").unlink(missing_ok=True)
-    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
-    params["profile"] = "tiny"
-    params["synthesize"]["scale"] = 0.0005
-    params["prepare"] |= {"train_size": 200, "test_size": 24}
-    params["predict"] |= {"math_limit": 14, "squad_limit": 6}
-    write_params(folder, params)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    params = small_clone(folder)
     said = dvc(folder, "repro")
     return folder, params, said
-
-
-def write_params(folder: Path, params: dict) -> None:
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
 def test_whole_pipeline_runs(clone):
@@ -194,6 +154,31 @@ def test_a_second_run_does_nothing(clone):
     assert ran(dvc(folder, "repro")) == set()
     # The pinned SQuAD file is not there until `make squad`; nothing that ran depends on it.
     assert set(json.loads(dvc(folder, "status", "--json"))) == {PIN}
+
+
+def test_verify_finds_the_one_file_that_is_not_as_committed(clone):
+    """All stages run again in a clone of this clone, on one core; one hash of the committed lock is false."""
+    folder, _, said = clone
+    lock = (folder / "dvc.lock").read_text(encoding="utf-8")
+    entries = yaml.safe_load(lock)["stages"]["evaluate@3"]["outs"]
+    subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+    commit = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qam"]
+    subprocess.run([*commit, "all"], cwd=folder, check=True)
+    (folder / "dvc.lock").write_text(lock.replace(entries[0]["md5"], "0" * 32), encoding="utf-8")
+    subprocess.run([*commit, "a false hash"], cwd=folder, check=True)
+    command = [sys.executable, "-m", "stages.verify", "--cores", "1"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    (folder / "dvc.lock").write_text(lock, encoding="utf-8")
+    assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]
+    lines = done.stdout[done.stdout.index("\nsynthesize@train ") + 1 :].splitlines()
+    differing = [line.split()[0] for line in lines if " differs" in line]
+    # `report` reads that file.
+    assert differing[0] == "evaluate@3"
+    assert set(differing) <= {"evaluate@3", "report"}
+    assert (
+        lines[-1]
+        == f"{len(ran(said)) - len(differing)} of {len(ran(said))} stages are as committed, byte for byte"
+    )
 
 
 @pytest.mark.parametrize("name", SCORING)

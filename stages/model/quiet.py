@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -9,6 +10,11 @@ from pathlib import Path
 from typing import TextIO
 
 from stages.command import InputError, redacted
+
+# How MindSpore, C++ and a thread that cannot be started say so.
+NO_MEMORY = re.compile(
+    "Memory isn't enough|bad_alloc|Cannot allocate memory|Resource temporarily unavailable"
+)
 
 
 @contextlib.contextmanager
@@ -36,8 +42,13 @@ def framework_log(path: Path) -> Iterator[TextIO]:
                 yield user
             except (InputError, OSError):  # one line says it all
                 raise
-            except Exception:
+            except Exception as error:
                 os.write(log, redacted(traceback.format_exc()).encode())
+                if short := NO_MEMORY.search(str(error)):
+                    raise InputError(
+                        f"there is not enough memory ({short[0]}), expected more of it, or in the profile a smaller "
+                        f"batch_rows, seq_length or decode.batch_size; all that was said before: {path}"
+                    ) from error
                 print(f"stopped by an error; all that was said before it: {path}", file=user)
                 raise
     finally:

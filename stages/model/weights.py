@@ -5,6 +5,7 @@ Everywhere else weights are a dictionary from MindFormers' names to numpy arrays
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -119,6 +120,16 @@ def parameters(shape: Shape) -> int:
     """Number of parameters of a model of this `shape`; a tied matrix counts once."""
     sizes = {name: math.prod(array_shape) for name, array_shape in expected(shape).items()}
     return sum(sizes.values()) - (sizes[HEAD] if shape["tie_word_embeddings"] else 0)
+
+
+def lora_parameters(model_config: dict[str, Any]) -> int:
+    """Number of values that LoRA adds to the matrices that the profile's `target_modules` names."""
+    pet = model_config["pet_config"]
+    return sum(
+        pet["lora_rank"] * sum(array_shape)
+        for name, array_shape in expected(shape_of(model_config)).items()
+        if len(array_shape) == 2 and re.match(pet["target_modules"], name.removesuffix(".weight"))
+    )
 
 
 def check(weights: Weights, shape: Shape, place: str) -> None:

@@ -39,9 +39,9 @@ diff: $(READY) ## compare metrics, sorted: FROM=HEAD TO=workspace
 plan: $(READY) ## what a run would be, without a device: [PROFILE=name]
 	@python -m stages.plan $${PROFILE:+--profile "$$PROFILE"}
 
-profile: $(READY) ## a profile for a base model of your own: FROM=folder-or-gguf NAME=x [DEVICE=CPU]
+profile: $(READY) ## a profile for a base model of your own: FROM=folder-or-gguf NAME=x [DEVICE=CPU] [REPLACE=1]
 	@test -n "$$FROM" -a -n "$$NAME" || { echo "error: FROM=folder-or-gguf and NAME=x are needed" >&2; exit 2; }
-	@python -m stages.profile --from "$$FROM" --name "$$NAME" $${DEVICE:+--device "$$DEVICE"}
+	@python -m stages.profile --from "$$FROM" --name "$$NAME" $${DEVICE:+--device "$$DEVICE"} $${REPLACE:+--replace}
 
 predict: $(READY) ## answer a file of problems: CHECKPOINT=5 INPUT=file OUTPUT=file
 	@test -n "$$CHECKPOINT" -a -n "$$INPUT" -a -n "$$OUTPUT" || \

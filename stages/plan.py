@@ -97,11 +97,11 @@ def known_rows(to: argparse.Namespace, config: dict[str, Any], name: str, user: 
     prompter = Prompter(tokenizer, prompt["template"], prompt["bos"])
     bar = partial(tqdm, desc="plan", total=len(turns), unit=" rows", unit_scale=True, delay=0.5, file=user)
     lengths = measure(turns, prompter, length, bar)
-    if lengths.too_long and source == to.conversations:
+    if lengths.too_long:
         raise InputError(
             f"profile {name!r}: abacus.prompt.seq_length is {length - 1}, expected at least "
-            f"{lengths.longest - 1}: row {lengths.longest_id} of {source} has {lengths.longest} tokens; "
-            f"{lengths.too_long:,} of {lengths.rows:,} rows have more than {length}"
+            f"{lengths.longest - 1}: row {lengths.longest_id} of {what} has {lengths.longest} tokens; "
+            f"{lengths.too_long:,} of {lengths.rows:,} have more than {length}, and mindrecord leaves such rows out"
         )
     return Rows(count, source, lengths, what)
 

@@ -69,14 +69,10 @@ def about_tokens(plan: dict[str, Any]) -> list[tuple[str, str]]:
     if found is None:
         labels = ("mean", "learned, mean", "longest", "padding of a batch")
         return [(label, f"not known: {plan['lengths_of']}") for label in labels]
-    pairs = [
+    return [
         ("measured on", plan["lengths_of"]),
         ("mean", f"{found['mean']:.1f}"),
         ("learned, mean", f"{found['mean_learned']:.1f}"),
         ("longest", f"{found['longest']:,}"),
         ("padding of a batch", f"{found['padding']:.1%} (rows of {length:,})"),
     ]
-    if found["too_long"]:
-        share = f"{found['too_long']:,} of {found['rows']:,} sampled rows have more than {length:,} tokens"
-        pairs.append(("warning", f"{share}; stage mindrecord leaves such rows out"))
-    return pairs

@@ -16,6 +16,7 @@ import yaml
 
 from stages.command import InputError
 from stages.model import config, launch
+from stages.model.progress import STEPS, read_steps
 from stages.model.weights import load_checkpoint, save_checkpoint
 from tests.training import TINY, command, files, history, make_inputs, start
 
@@ -125,6 +126,19 @@ def test_weights_are_equal_over_ranks_and_runs_repeat(inputs: Path, two: Path) -
     assert files(inputs / "again") == files(two)
 
 
+def test_a_killed_run_goes_on_to_the_same_bytes(inputs: Path, two: Path) -> None:
+    process = start(inputs, "killed", "--profile", "two.yaml")
+    scratch = inputs / ".scratch" / "finetune"
+    assert waited(lambda: any(len(read_steps(path)) >= 5 for path in scratch.glob(f"*/{STEPS}")))
+    process.kill()
+    process.communicate()
+    assert waited(lambda: not ranks_of(inputs), 10)
+    done = command(inputs, "killed", "killed.log", "--profile", "two.yaml")
+    assert done.returncode == 0, done.stderr
+    assert re.search("going on after step [468], ", done.stderr)
+    assert files(inputs / "killed") == files(two)
+
+
 @pytest.fixture
 def running(inputs: Path) -> Iterator:
     """A run on two ranks that is at its first step, or about to be."""
@@ -173,6 +187,7 @@ def test_a_rank_s_own_error_is_the_stage_s(inputs: Path) -> None:
 def test_a_taken_port_is_named(inputs: Path) -> None:
     port = yaml.safe_load((inputs / "two.yaml").read_text(encoding="utf-8"))["abacus"]["launch"]["port"]
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of the runs before, which have just ended
         taken.bind(("127.0.0.1", port))
         taken.listen()
         done = command(inputs, "no", "port.log", "--profile", "two.yaml")

@@ -344,17 +344,17 @@ def test_a_row_that_is_too_long_is_refused(plan: Plan, tmp_path: Path, error_lin
     path = conversations(tmp_path / "rows.json", ["42", "4" * 300, "4" * 250, "42"])
     done = plan("--profile", "tiny", f"--conversations={path}")
     assert error_line(done) == (
-        f"profile 'tiny': abacus.prompt.seq_length is 256, expected at least 329: row 2 of {path} has 330 "
-        "tokens; 2 of 4 rows have more than 257"
+        f"profile 'tiny': abacus.prompt.seq_length is 256, expected at least 329: row 2 of all rows of {path} has "
+        "330 tokens; 2 of 4 have more than 257, and mindrecord leaves such rows out"
     )
 
 
-def test_a_sampled_row_that_is_too_long_is_a_warning(plan: Plan, tmp_path: Path) -> None:
+def test_a_sampled_row_that_is_too_long_is_refused(plan: Plan, tmp_path: Path, error_line) -> None:
     short = overlay(tmp_path / "short.yaml", "tiny", {"abacus": {"prompt": {"seq_length": 120}}})
-    done = plan("--profile", short)
-    assert done.returncode == 0, done.stderr
-    line = next(line for line in done.stdout.splitlines() if line.startswith("  warning "))
-    assert "sampled rows have more than 121 tokens; stage mindrecord leaves such rows out" in line
+    line = error_line(plan("--profile", short))
+    assert "abacus.prompt.seq_length is 120, expected at least " in line
+    assert " of a sample of 10,775 rows made by the recipe in " in line
+    assert line.endswith(" have more than 121, and mindrecord leaves such rows out")
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,10 @@ def large(tmp_path_factory):
         if size not in blocks:
             blocks.clear()
             blocks[size] = "".join(ROW.format(n / 100) for n in range(size)).encode()
-        rows, start = blocks[size], 0
+        rows = blocks[size]
         start = len("".join(ROW.format(n / 100) for n in range(line - 1)).encode())
-        end = rows.index(b"\n", start) + 1
         path = folder / "rows.jsonl"
-        path.write_bytes(rows[:start] + damaged + rows[end:])
+        path.write_bytes(rows[:start] + damaged + rows[rows.index(b"\n", start) + 1 :])
         return path
 
     return make

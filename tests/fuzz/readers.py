@@ -229,6 +229,6 @@ TARGETS = (
     json_target("json reader", 30, {"a": [1, {"b": None}]}, lambda path: read_json(path, "a thing")),
     json_target("about.json", 20, {"step": 20, "trainable_parameters": 7, "base_parameters": 99}, read_about),
     Target("predictions", 40, make_predictions, check_predictions),
-    Target("params.yaml", 50, lambda random: edited_yaml(random, params_text()), check_params),
+    Target("params.yaml", 25, lambda random: edited_yaml(random, params_text()), check_params),
     Target("profiles", 20, make_profile, check_profile),
 )

@@ -9,6 +9,7 @@ Checkpoint 0 is the base model; the gate is 90 % of its F1 and EM (MindFormers' 
 import argparse
 import csv
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -141,10 +142,12 @@ def main() -> None:
     to = parser.parse_args()
     metrics = read_metrics(to.metrics, to.checkpoints)
     summary = summarise(metrics)
-    if to.summary:
-        write_json(to.summary, summary)
-    if to.table:
-        write_table(to.table, metrics)
+    with ExitStack() as stack:  # both are in place or none
+        parts = {path: stack.enter_context(replacing(path)) for path in (to.summary, to.table) if path}
+        if to.summary:
+            write_json(parts[to.summary], summary)
+        if to.table:
+            write_table(parts[to.table], metrics)
     if to.print:
         print(aligned(table(metrics)))
         gate = "passes" if summary["gate_passed"] else "does not pass"

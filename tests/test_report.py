@@ -160,3 +160,14 @@ def test_half_written_metrics_are_named(stage, error_line, folder, tmp_path, nam
     line = error_line(done)
     assert line.startswith(str(folder)) and message in line
     assert summary.read_bytes() == b"old"
+
+
+def test_both_outputs_are_new_or_both_are_old(stage, error_line, tmp_path):
+    for number in range(2):
+        (tmp_path / f"checkpoint-{number}.json").write_text(json.dumps(BASE), encoding="utf-8")
+    (tmp_path / "summary.json").write_bytes(b"old")
+    (tmp_path / "table.csv").mkdir()
+    words = ("--summary", tmp_path / "summary.json", "--table", tmp_path / "table.csv")
+    line = error_line(stage("report", "--metrics", tmp_path, "--checkpoints", 0, 1, *words))
+    assert line == f"{tmp_path / 'table.csv'}: is a folder, expected a file to write"
+    assert (tmp_path / "summary.json").read_bytes() == b"old"

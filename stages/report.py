@@ -35,6 +35,7 @@ COLUMNS = (
 )
 # Of the columns these two are not read but found out; the summary needs two metrics more.
 NEEDED = {key for _, key in COLUMNS} - {"checkpoint", "gate"} | {"trainable_parameters", "base_parameters"}
+LARGEST = 10**15
 CHECKPOINTS = [0, 1, 2, 3, 4, 5]
 
 
@@ -49,6 +50,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     missing = {key for key in NEEDED if type(metrics.get(key)) not in (int, float)}
     if missing:
         raise InputError(f"{path}: no number for {', '.join(sorted(missing))}; run `make eval`")
+    for key in sorted(NEEDED):
+        low = 1 if key == "base_parameters" else -LARGEST
+        if not low <= metrics[key] <= LARGEST:  # NaN is not, either
+            raise InputError(f"{path}: {key} is {metrics[key]}, expected a number from {low} to {LARGEST}")
     return metrics
 
 

@@ -147,6 +147,21 @@ def test_the_command_writes_and_prints(stage, folder, tmp_path):
         ("checkpoint-2.json", b"", "checkpoint-2.json, line 1: not JSON (Expecting"),
         ("checkpoint-2.json", b"\xff", "checkpoint-2.json: byte 1 is not UTF-8"),
         ("checkpoint-2.json", b"[]", "checkpoint-2.json: found a JSON array"),
+        (
+            "checkpoint-2.json",
+            json.dumps(LAST | {"math_nll": float("nan")}).encode(),
+            "checkpoint-2.json: math_nll is nan, expected a number from -1000000000000000 to 1",
+        ),
+        (
+            "checkpoint-2.json",
+            json.dumps(LAST | {"step": 10**400}).encode(),
+            "checkpoint-2.json: step is 1000",
+        ),
+        (
+            "checkpoint-0.json",
+            json.dumps(LAST | {"base_parameters": 0}).encode(),
+            "checkpoint-0.json: base_parameters is 0, expected a number from 1 to",
+        ),
         ("checkpoint-2.json", b'{"step": 5}', "no number for answer_nll, base_parameters, "),
     ],
 )

@@ -21,8 +21,11 @@ from stages.model import config as configs
 from stages.model import launch, weights
 from stages.model.progress import STEPS, Progress, Step, read_steps
 from stages.model.quiet import framework_log
+from stages.model.resume import Files, last_step
 
 KEY = 16  # hexadecimal digits in the name of a run's folder
+# A run that was begun by other code is not gone on with.
+CODE = sorted(Path(configs.__file__).parent.glob("*.py"))
 
 
 @dataclass(frozen=True)
@@ -64,50 +67,47 @@ def fine_tune(args: argparse.Namespace, profile: dict[str, Any], steps: int, see
         output=Path(),
         **numbers,
     )
-    clear(args.scratch)  # also what killed runs have left
-    scratch = args.scratch / run_key(portable, [args.mindrecord, checkpoint])
+    scratch = args.scratch / run_key(portable, [args.mindrecord, checkpoint, *CODE])
+    clear(args.scratch, scratch)  # what killed runs of another kind have left
     resolved = configs.resolve(profile, base=args.base, mindrecord=args.mindrecord, output=scratch, **numbers)
-    progress = Progress(resolved["lr_schedule"]["total_steps"], user)
-    if configs.ranks(profile) > 1:
-        launch.train(resolved, args.log, progress, args.scratch / launch.RUN.name, args.log.with_suffix(""))
-    else:
-        trainer.train(resolved, progress)
-    saved = adapters(profile, scratch, rows, steps)
+    files = Files(profile, scratch, rows, steps)
+    total = resolved["lr_schedule"]["total_steps"]
+    if done := last_step(files):
+        resolved["abacus"]["resume"] = files.resume(done)
+    if done < total:
+        progress = Progress(total, user)
+        if configs.ranks(profile) > 1:
+            run = args.scratch / launch.RUN.name
+            launch.train(resolved, args.log, progress, run, args.log.with_suffix(""))
+        else:
+            trainer.train(resolved, progress)
+    saved = adapters(profile, files)
     history = read_steps(scratch / STEPS)
     export(args.out, portable, saved, history)
     print(f"{args.out}: {len(saved)} adapters after {history[-1].step} steps", file=user)
     clear(args.scratch)
 
 
-def adapters(profile: dict[str, Any], scratch: Path, rows: int, steps: int) -> dict[int, Path]:
+def adapters(profile: dict[str, Any], files: Files) -> dict[int, Path]:
     """Step and file of every adapter of a run, whole: with tensor parallel the ranks' parts are joined."""
     if profile["parallel_config"]["model_parallel"] == 1:
-        return parts(profile, scratch, rows, steps, 0)
+        return {step: files.adapter(step, 0) for step in files.steps}
     from stages.model.shards import join
 
-    of_rank = {rank: parts(profile, scratch, rows, steps, rank) for rank in range(configs.ranks(profile))}
     whole = {}
-    for step in of_rank[0]:
-        whole[step] = scratch / f"whole-{step}.ckpt"
-        files = {rank: paths[step] for rank, paths in of_rank.items()}
-        weights.save_checkpoint(whole[step], join(files, scratch / "strategy", scratch / "joined"))
+    for step in files.steps:
+        whole[step] = files.folder / f"whole-{step}.ckpt"
+        parts = {rank: files.adapter(step, rank) for rank in files.ranks}
+        joined = join(parts, files.folder / "strategy", files.folder / "joined")
+        weights.save_checkpoint(whole[step], joined)
     return whole
 
 
-def parts(profile: dict[str, Any], scratch: Path, rows: int, steps: int, rank: int) -> dict[int, Path]:
-    """Step and file of what a rank has saved of every adapter: a name of CheckpointMonitor, with an addition."""
-    folder = scratch / "checkpoint_trainable" / f"rank_{rank}"
-    files = configs.checkpoint_files(profile, rows, steps, rank)
-    return {
-        step: folder / name.replace(f"_rank_{rank}-", f"_rank_{rank}-trainable_params-")
-        for step, name in files.items()
-    }
-
-
-def clear(scratch: Path) -> None:
+def clear(scratch: Path, kept: Path | None = None) -> None:
     """Remove the folders of runs, and nothing else, from the scratch folder."""
     for left in scratch.glob("[0-9a-f]" * KEY):
-        shutil.rmtree(left)
+        if left != kept:
+            shutil.rmtree(left)
 
 
 def arguments() -> argparse.Namespace:

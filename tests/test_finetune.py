@@ -146,7 +146,13 @@ with framework_log(Path("log/test.log")):
     rate = CosineWithWarmUpLR(**schedule, total_steps=7810)
     rates = [float(rate(Tensor(step))) for step in steps]
 
-    recorder = StepRecorder(5, StepLog(Path("steps.csv")), Progress(5, io.StringIO()))
+    config = {
+        "lr_schedule": {"total_steps": 5},
+        "abacus": {"finetune": {"steps_per_checkpoint": 1}},
+        "output_dir": "run",
+        "model": {"model_config": {"vocab_size": 259}},
+    }
+    recorder = StepRecorder(config, StepLog(Path("steps.csv")), Progress(5, io.StringIO()))
     recorder.on_train_begin(None)
     for step, loss in enumerate((1.5, float("nan")), 1):
         outputs = Tensor([loss]), Tensor([False]), Tensor(1.0), Tensor(0.1), None

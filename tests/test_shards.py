@@ -9,6 +9,7 @@ import pytest
 from stages import finetune
 from stages.command import InputError
 from stages.model import config, shards
+from stages.model.resume import Files
 from stages.model.weights import Weights, load_checkpoint, number_type, random_weights, shape_of
 from tests.cutting import cut, cut_dimension, write_strategies
 from tests.llama import equal
@@ -69,15 +70,16 @@ def test_a_tensor_parallel_run_of_the_stage_leaves_whole_adapters(tmp_path: Path
     """The ranks' files hold LoRA alone, the strategy all of the model."""
     profile = config.merge(config.profile("tiny"), {"parallel_config": {"model_parallel": 2}})
     write_strategies(tmp_path / "strategy", model("float32"), 1, 2)
+    files = Files(profile, tmp_path, 18, 2)
     adapters = {}
     for number, step in enumerate((2, 4, 6, 8, 10)):
         adapters[step] = {name: array + number for name, array in lora().items()}
         cut(adapters[step], tmp_path / "strategy", tmp_path / f"run{step}", "{rank}.ckpt")
         for rank in (0, 1):
-            target = finetune.parts(profile, tmp_path, 18, 2, rank)[step]
+            target = files.adapter(step, rank)
             target.parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / f"run{step}" / f"rank_{rank}" / f"{rank}.ckpt").rename(target)
-    found = finetune.adapters(profile, tmp_path, 18, 2)
+    found = finetune.adapters(profile, files)
     assert list(found) == [2, 4, 6, 8, 10]
     for step, path in found.items():
         joined = load_checkpoint(path)

@@ -60,7 +60,8 @@ def train(config: dict[str, Any], log: Path, progress: Progress, run: Path = RUN
         left.unlink()
     output = Path(config["output_dir"])
     steps = StepReader(output / STEPS)
-    progress.begin()
+    before = list(steps.new())  # by an earlier process
+    progress.begin(before[-1].step if before else 0)
     with log.open("ab") as words, _started(command(config, run=run, logs=logs), words) as msrun:
         # When a rank has failed msrun waits for its scheduler, which may wait for that rank.
         while msrun.poll() is None and not ended(log):

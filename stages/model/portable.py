@@ -42,38 +42,61 @@ class BatchShares:
         return MindDataset(dataset_dir, columns_list=list(column_names), sampler=SubsetSampler(indices))
 
 
-class RepeatableDropout(nn.Cell):
-    """Dropout with the same masks in every process that uses the same `seed` (not 0: that is "no seed").
+# Odd numbers whose products spread bits well: of the 32-bit hash `lowbias32` (https://nullprogram.com/blog/2018/07/31/).
+SPREAD, SPREAD_AGAIN = 0x7FEB352D, 0x846CA68B
 
-    MindSpore's own dropout on a CPU gives other masks from one process to the next, seeded or not.
-    Each of `ranks` draws the mask of the whole batch and uses its own part: a row's mask does not
-    depend on the number of ranks.
+
+class RepeatableDropout(nn.Cell):
+    """Dropout whose mask is a function of `seed`, of the step, and of a value's row in the batch, place and channel.
+
+    So it is the same in every process (MindSpore's own is not on a CPU, seeded or not), in a run that goes on
+    after `step` as in one that never stopped, and for a row whichever of the ranks has it. The uniform numbers
+    are a hash, of 32 bits: for each row and place one, for each channel one, and of both together one more.
     """
 
-    def __init__(self, p: float, seed: int, ranks: int = 1, rank: int = 0) -> None:
+    def __init__(self, p: float, seed: int, step: mindspore.Parameter, rank: int = 0) -> None:
         super().__init__()
-        self.p, self.ranks, self.rank = p, ranks, rank
+        self.rank, self.step, self.seed = rank, step, mindspore.Tensor(seed % 2**32, mindspore.uint32)
+        self.least = mindspore.Tensor(round(p * 2**32), mindspore.uint32)
         self.scale = 1 / (1 - p)
-        self.uniform = ops.UniformReal(seed=seed)
+        self.xor, self.shift = ops.BitwiseXor(), ops.RightShift()
+        numbers = (SPREAD, SPREAD_AGAIN, 16, 15)
+        self.spread, self.again, self.half, self.most = (
+            mindspore.Tensor(number, mindspore.uint32) for number in numbers
+        )
+
+    def hashed(self, x):
+        """`x` (uint32) with its bits mixed."""
+        x = self.xor(x, self.shift(x, self.half)) * self.spread
+        x = self.xor(x, self.shift(x, self.most)) * self.again
+        return self.xor(x, self.shift(x, self.half))
 
     def construct(self, x):
         if not self.training:
             return x
-        shape = ops.shape(x)
-        rows = shape[0]
-        drawn = self.uniform((rows * self.ranks, *shape[1:]))
-        keep = drawn[self.rank * rows : (self.rank + 1) * rows] >= self.p
+        tokens, channels = ops.shape(x)  # LoRADense gives the batch's rows one after the other
+        places = ops.cast(ops.arange(self.rank * tokens, (self.rank + 1) * tokens), mindspore.uint32)
+        key = self.hashed(self.hashed(ops.cast(self.step, mindspore.uint32)) + self.seed)
+        places = self.hashed(places + key).reshape((tokens, 1))
+        columns = self.hashed(self.hashed(ops.cast(ops.arange(channels), mindspore.uint32)) + key)
+        # Half of a hash: its parts are mixed already, and this is done for every value.
+        both = self.xor(places, columns) * self.spread
+        keep = self.xor(both, self.shift(both, self.most)) * self.again >= self.least
         return x * ops.cast(keep, x.dtype) * self.scale
 
 
-def repeatable(network: nn.Cell, seed: int) -> int:
-    """Give every LoRA layer of `network` a repeatable dropout with a seed of its own; return their number."""
+def repeatable(network: nn.Cell, seed: int, step: mindspore.Parameter) -> int:
+    """Give every LoRA layer of `network` a repeatable dropout with a seed of its own; return their number.
+
+    `step` is the count of steps made, which the optimiser keeps and checkpoints hold.
+    """
+    step.requires_grad = False  # else it would count as a weight of the layers that read it
     layers = [cell for _, cell in network.cells_and_names() if isinstance(cell, LoRADense)]
     for number, layer in enumerate(layers):
         own = 1 + (seed * 10_007 + number) % (2**31 - 2)
         if layer.lora_dropout.p > 0:
             training = layer.lora_dropout.training
-            dropout = RepeatableDropout(layer.lora_dropout.p, own, get_real_group_size(), get_real_rank())
+            dropout = RepeatableDropout(layer.lora_dropout.p, own, step, get_real_rank())
             layer.lora_dropout = dropout.set_train(training)
     return len(layers)
 
@@ -118,7 +141,7 @@ class PortableTrainOneStepCell(TokenMeanTrainOneStepCell):
     """
 
     def __init__(self, network, optimizer, **options):
-        repeatable(network, mindspore.get_seed() or 1)
+        repeatable(network, mindspore.get_seed() or 1, optimizer.global_step)
         super().__init__(network, optimizer, **options)
 
     def get_overflow_status(self, status, compute_output):

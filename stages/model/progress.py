@@ -5,7 +5,7 @@ The file is the one record of a run: the process that trains writes it, the user
 
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -24,13 +24,14 @@ class Step(NamedTuple):
 
 
 class StepLog:
-    """Writes steps to a file, a line at a time."""
+    """Writes steps to a file, a line at a time, after those that are there."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", encoding="utf-8", newline="", buffering=1)
+        self._file = path.open("a", encoding="utf-8", newline="", buffering=1)
         self._lines = csv.writer(self._file, lineterminator="\n")
-        self._lines.writerow(Step._fields)
+        if not path.stat().st_size:
+            self._lines.writerow(Step._fields)
 
     def write(self, done: Step) -> None:
         """Add a step; it is in the file when this returns."""
@@ -62,8 +63,16 @@ class StepReader:
 
 
 def read_steps(path: Path) -> list[Step]:
-    """All steps of a finished run."""
+    """All steps that a file has whole."""
     return list(StepReader(path).new())
+
+
+def write_steps(path: Path, steps: Iterable[Step]) -> None:
+    """Write a new step file."""
+    log = StepLog(path)
+    for step in steps:
+        log.write(step)
+    log.close()
 
 
 class Progress:
@@ -74,10 +83,12 @@ class Progress:
         self._bar: tqdm | None = None
         self._started = 0.0
 
-    def begin(self) -> None:
-        """Say what the user waits for."""
+    def begin(self, done: int = 0) -> None:
+        """Say what the user waits for; `done` steps were made by an earlier process."""
         self._started = time.monotonic()
-        print("step 1: compiling the training graph (a minute or so, once)", file=self._user)
+        if done:
+            print(f"going on after step {done}, whose checkpoint is whole", file=self._user)
+        print(f"step {done + 1}: compiling the training graph (a minute or so, once)", file=self._user)
 
     def show(self, done: Step) -> None:
         """Show one step more."""

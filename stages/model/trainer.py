@@ -3,7 +3,6 @@
 Importing this module imports MindFormers: do it within `quiet.framework_log`.
 """
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,15 @@ from mindformers import MindFormerConfig, Trainer, build_context
 from mindformers.core.callback import CheckpointMonitor
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindformers.tools.utils import get_real_rank
+from mindformers.trainer.causal_language_modeling import CausalLanguageModelingTrainer
 from mindformers.utils import set_output_path
 from mindspore.dataset import MindDataset
+from mindspore.nn import TrainOneStepCell
 from mindspore.train import Callback
 
 import stages.model.portable  # noqa: F401  registers the wrapper that profiles name
 from stages.command import InputError
+from stages.model.health import Watch
 from stages.model.progress import STEPS, Progress, Step, StepLog
 
 FIELDS = ("input_ids", "labels")
@@ -27,23 +29,27 @@ ROWS_READ = 1000  # of a MindRecord, to see that it fits the model
 
 
 class StepRecorder(Callback):
-    """Writes every step to the run's step file, shows it if asked to, and ends the run after `steps` steps.
+    """Writes every step to the run's step file, shows it if asked to, and ends the run after its last step.
 
     Not named in the YAML like other callbacks because it holds the terminal. With data sinking the
-    framework hands over one step of each call of the device.
+    framework hands over one step of each call of the device. `done` steps were made by an earlier process.
     """
 
-    def __init__(self, steps: int, log: StepLog | None, progress: Progress | None) -> None:
+    def __init__(
+        self, config: dict[str, Any], log: StepLog | None, progress: Progress | None, done: int = 0
+    ) -> None:
         super().__init__()
-        self.steps, self.log, self.progress = steps, log, progress
+        self.steps = config["lr_schedule"]["total_steps"]
+        self.watch = Watch(config, done)
+        self.log, self.progress, self.done = log, progress, done
 
     def on_train_begin(self, run_context) -> None:
         """Say what the user waits for."""
         if self.progress:
-            self.progress.begin()
+            self.progress.begin(self.done)
 
     def on_train_step_end(self, run_context) -> None:
-        """Record the step; InputError if its loss is not a finite number."""
+        """Record the step; InputError if the run has gone wrong."""
         at = run_context.original_args()
         loss, overflow, _, rate, *_ = at.net_outputs
         # The shortest decimals that give the float32 back: the same file for the same run.
@@ -51,11 +57,7 @@ class StepRecorder(Callback):
         done = Step(at.cur_step_num, *numbers, bool(overflow.asnumpy().any()))
         if self.log:
             self.log.write(done)
-        if not math.isfinite(done.loss):
-            raise InputError(
-                f"step {done.step} of {self.steps}: the loss is {done.loss}, expected a finite number; "
-                "a smaller lr_schedule.learning_rate in the profile may help"
-            )
+        self.watch.see(done)
         if self.progress:
             self.progress.show(done)
         if done.step >= self.steps:
@@ -71,22 +73,36 @@ class StepRecorder(Callback):
 
 @MindFormerRegister.register(MindFormerModuleType.CALLBACK)
 class AdapterMonitor(CheckpointMonitor):
-    """CheckpointMonitor whose resumable checkpoint leaves out the frozen weights, which the base has."""
+    """CheckpointMonitor whose resumable checkpoint leaves out the frozen weights, which the base has.
+
+    An earlier process has saved what there is to save up to `resume_step`.
+    """
+
+    def __init__(self, *, prefix: str, resume_step: int = 0, **options: Any) -> None:
+        super().__init__(prefix=prefix, **options)
+        # ModelCheckpoint counts up its prefix where there are files of a run before: here they are this run's.
+        self._prefix = f"{prefix}_rank_{self.rank_id}"
+        self._last_triggered_step = resume_step
 
     def remove_redundancy(self, network, cur_file, append_dict, train_network):
         """Save to `cur_file`: the hook through which CheckpointMonitor writes all its files."""
         if isinstance(network, list):  # the trainable weights alone
             super().remove_redundancy(network, cur_file, append_dict, train_network)
             return
-        model = network.network.parameters_and_names()
-        frozen = {parameter.name for _, parameter in model if not parameter.requires_grad}
+        left_out = frozen(network)
         mindspore.save_checkpoint(
             network,
             cur_file,
             integrated_save=False,  # with tensor parallel every rank keeps its own part
             append_dict=append_dict,
-            choice_func=lambda name: name not in frozen,
+            choice_func=lambda name: name not in left_out,
         )
+
+
+def frozen(step: TrainOneStepCell) -> set[str]:
+    """Names of the weights that a training step leaves as they are."""
+    weights = {parameter.name for parameter in step.network.get_parameters() if not parameter.requires_grad}
+    return weights - {step.optimizer.global_step.name}  # LoRA's dropout reads it
 
 
 def count_rows(mindrecord: Path, seq_length: int, vocab_size: int) -> int:
@@ -129,13 +145,56 @@ def _check_field(values: np.ndarray, place: str, seq_length: int) -> None:
         )
 
 
+@MindFormerRegister.register(MindFormerModuleType.TRAINER)
+class ResumingTrainer(CausalLanguageModelingTrainer):
+    """CausalLanguageModelingTrainer that can begin in an epoch of its own, `runner_config.resume_epoch`.
+
+    MindFormers' own resuming takes all weights from one checkpoint, and ours hold no frozen ones: the base is
+    loaded as ever, `data_skip_steps` skips rows, and Resume puts what was trained over it.
+    """
+
+    def create_model_wrapper(self, network, optimizer):
+        """Build the training step; by now MindFormers has set the epoch to 0."""
+        self.config.runner_config.initial_epoch = self.config.runner_config.resume_epoch or 0
+        return super().create_model_wrapper(network, optimizer)
+
+
+class Resume(Callback):
+    """Goes on from a resumable checkpoint: trained weights, optimiser's states, counters."""
+
+    def __init__(self, step: int, checkpoint: str) -> None:
+        super().__init__()
+        self.step, self.checkpoint = step, checkpoint
+
+    def on_train_begin(self, run_context) -> None:
+        """Put all that the checkpoint holds in its place; it must be all that training changes."""
+        at = run_context.original_args()
+        found = mindspore.load_checkpoint(self.checkpoint)
+        missing, _ = mindspore.load_param_into_net(at.train_network, found)
+        if lost := set(missing) - frozen(at.train_network):
+            raise InputError(f"{self.checkpoint}: {min(lost)} is missing, expected all that training changes")
+        at.cur_step_num = self.step
+
+
 def train(config: dict[str, Any], progress: Progress | None = None) -> None:
-    """Run `config` (from `config.resolve`) to its end: step file and checkpoints are in its output folder."""
+    """Run `config` (from `config.resolve`) to its end: step file and checkpoints are in its output folder.
+
+    With `abacus.resume` (from `Files.resume`) it goes on from the rank's own checkpoint.
+    """
     settings = MindFormerConfig(**{key: config[key] for key in config if key != "abacus"})
     set_output_path(config["output_dir"])  # before the context: it decides where strategy files go
     build_context(settings)
-    log = StepLog(Path(config["output_dir"]) / STEPS) if get_real_rank() == 0 else None
-    recorder = StepRecorder(config["lr_schedule"]["total_steps"], log, progress)
-    trainer = Trainer(args=settings, callbacks=[recorder])
+    rank = get_real_rank()
+    log = StepLog(Path(config["output_dir"]) / STEPS) if rank == 0 else None
+    callbacks, done = [], 0
+    if resume := config["abacus"].get("resume"):
+        done = settings.data_skip_steps = resume["step"]
+        settings.runner_config.resume_epoch = resume["epoch"]
+        callbacks.append(Resume(done, resume["checkpoints"][rank]))
+        for callback in settings.callbacks:
+            if callback["type"] == AdapterMonitor.__name__:
+                callback["resume_step"] = done
+    callbacks.append(StepRecorder(config, log, progress, done))
+    trainer = Trainer(args=settings, callbacks=callbacks)
     # Without the argument `finetune` forgets the base named in the configuration.
     trainer.finetune(resume_from_checkpoint=config["load_checkpoint"])

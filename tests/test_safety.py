@@ -39,7 +39,7 @@ DANGEROUS = {
         "mindspore.load",
         "yaml.load_all",
     ),
-    *("mindspore.load_checkpoint", "pickle.load", "pickle.loads"),
+    *("pickle.load", "pickle.loads"),
 }
 DANGEROUS_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "torch"}
 SECRETS = {

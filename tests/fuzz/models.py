@@ -80,6 +80,10 @@ def make_gguf(random: Random) -> bytes:
 
 def edit_field(random: Random, data: bytes) -> bytes:
     """Overwrite a type, a length or a value next to one of the keys or tensor names, or a count at the front."""
+    if random.random() < 0.2:  # what an array holds: 5 is a number of 32 bits, 6 a float, 8 a text
+        at = data.find(random.choice((b"ggml.tokens", b"token_type", b"merges", b"scores")))
+        at = data.find(bytes([9, 0, 0, 0]), max(at, 0)) + 4
+        return data[:at] + bytes([random.choice((0, 4, 5, 6, 7, 8, 9, 12))]) + data[at + 1 :]
     names = (b"llama.", b"tokenizer.ggml.", b"split.", b"blk.0.", b"token_embd", b"output", b"general.")
     name = random.choice(names)
     places = [at for at in range(len(data)) if data.startswith(name, at)]

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 import tokenizers
 
-from stages.command import InputError, free_bytes, replacing, run, write_json
+from stages.command import InputError, check_room, replacing, run, write_json
 from stages.model import gguf, source, tokenizer, vocabulary
 from stages.model.config import profile
 from stages.model.quiet import framework_log
@@ -63,8 +63,7 @@ def check_disk(out: Path, model: dict[str, Any], name: str) -> None:
         )
     numbers = sum(math.prod(array_shape) for array_shape in expected(shape_of(model)).values())
     needed = numbers * SIZES[kind]
-    if free_bytes(out) < needed:
-        raise InputError(f"{out}: {free_bytes(out):,} bytes are free on its disk, expected {needed:,}")
+    check_room(out, needed)
 
 
 def fetch_tokenizer(config: dict[str, Any], name: str, place: Path, cache: Path) -> tokenizers.Tokenizer:

@@ -204,6 +204,12 @@ def write_json(path: Path, value: object) -> None:
         part.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
+def check_room(path: Path, needed: int) -> None:
+    """Raise InputError unless the disk that holds `path` (or will) has room for so many bytes."""
+    if free_bytes(path) < needed:
+        raise InputError(f"{path}: {free_bytes(path):,} bytes are free on its disk, expected {needed:,}")
+
+
 def free_bytes(path: Path) -> int:
     """Bytes free on the disk that holds `path` (or will)."""
     while not path.exists():

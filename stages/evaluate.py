@@ -26,18 +26,21 @@ MATH = {"question": str, "completion": str, "reference_nll": (int, float), "refe
 READING = MATH | {"reference": str, "references": list}
 
 
-def score_math(predictions: list[dict[str, Any]], recipe: Recipe) -> dict[str, float]:
-    """Return strict and tolerant accuracy, in all and by category, and the counts."""
+def score_math(
+    predictions: list[dict[str, Any]], recipe: Recipe, place: str = "math.jsonl"
+) -> dict[str, float]:
+    """Return strict and tolerant accuracy, in all and by category, and the counts; errors name `place` and the line."""
     judged: dict[str, list[tuple[bool, bool]]] = {category.name: [] for category in CATEGORIES}
-    for prediction in predictions:
+    for line, prediction in enumerate(predictions, 1):
+        shown = clip(prediction["question"])
         try:
             problem = recognise(prediction["question"])
             case = (problem, prediction["completion"], recipe.workings, recipe.decimals)
             judged[problem.category.name].append((arithmetic.strict(*case), arithmetic.tolerant(*case)))
         except ValueError as error:
-            raise InputError(f"a math question {error}: {clip(prediction['question'])}") from None
+            raise InputError(f"{place}, line {line}: the question {error}: {shown}") from None
         except ArithmeticError:
-            raise InputError(f"a math question has no answer: {clip(prediction['question'])}") from None
+            raise InputError(f"{place}, line {line}: the question has no answer: {shown}") from None
     everything = [pair for pairs in judged.values() for pair in pairs]
     scores: dict[str, float] = {
         "math_strict": percent(pair[0] for pair in everything),
@@ -125,9 +128,10 @@ def main() -> None:
     to = parser.parse_args()
     recipe = read_recipe(to.params)
     about = read_about(to.predictions / "about.json")
-    math = read_predictions(to.predictions / "math.jsonl", MATH)
+    place = to.predictions / "math.jsonl"
+    math = read_predictions(place, MATH)
     reading = read_predictions(to.predictions / "squad.jsonl", READING)
-    write_json(to.out, about | score_reading(reading) | score_math(math, recipe))
+    write_json(to.out, about | score_reading(reading) | score_math(math, recipe, str(place)))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from stages.command import InputError, read_json, replacing, run, write_json
+from stages.command import InputError, check_room, read_json, replacing, run, write_json
 from stages.model.config import profile
 from stages.model.prompt import IGNORED, Prompter
 from stages.model.quiet import framework_log
 from stages.model.tokenizer import Tokenizer
 
 BATCH = 1000
+BYTES = 8  # of a token: an id and a label, int32 each
 SHOWN = 3
 
 
@@ -115,6 +116,7 @@ def main() -> None:
     tokenizer = Tokenizer.load(to.base)
     turns = read_turns(to.conversations)
     length = prompt["seq_length"] + 1
+    check_room(to.out, len(turns) * length * BYTES)
     tokens, learned, long = [], 0, []
     prompter = Prompter(tokenizer, prompt["template"], prompt["bos"])
 

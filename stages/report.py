@@ -9,6 +9,7 @@ Checkpoint 0 is the base model; the gate is 90 % of its F1 and EM (MindFormers' 
 import argparse
 import csv
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ COLUMNS = (
 )
 # Of the columns these two are not read but found out; the summary needs two metrics more.
 NEEDED = {key for _, key in COLUMNS} - {"checkpoint", "gate"} | {"trainable_parameters", "base_parameters"}
+LARGEST = 10**15
 CHECKPOINTS = [0, 1, 2, 3, 4, 5]
 
 
@@ -48,6 +50,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     missing = {key for key in NEEDED if type(metrics.get(key)) not in (int, float)}
     if missing:
         raise InputError(f"{path}: no number for {', '.join(sorted(missing))}; run `make eval`")
+    for key in sorted(NEEDED):
+        low = 1 if key == "base_parameters" else -LARGEST
+        if not low <= metrics[key] <= LARGEST:  # NaN is not, either
+            raise InputError(f"{path}: {key} is {metrics[key]}, expected a number from {low} to {LARGEST}")
     return metrics
 
 
@@ -141,10 +147,12 @@ def main() -> None:
     to = parser.parse_args()
     metrics = read_metrics(to.metrics, to.checkpoints)
     summary = summarise(metrics)
-    if to.summary:
-        write_json(to.summary, summary)
-    if to.table:
-        write_table(to.table, metrics)
+    with ExitStack() as stack:  # both are in place or none
+        parts = {path: stack.enter_context(replacing(path)) for path in (to.summary, to.table) if path}
+        if to.summary:
+            write_json(parts[to.summary], summary)
+        if to.table:
+            write_table(parts[to.table], metrics)
     if to.print:
         print(aligned(table(metrics)))
         gate = "passes" if summary["gate_passed"] else "does not pass"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from stages import base
+from stages import base, command
 from stages.command import InputError
 from stages.model import huggingface, source, tokenizer
 from stages.model.config import profile
@@ -292,7 +292,7 @@ def test_missing_8b_model_is_one_line_that_says_what_to_put_where(tmp_path):
 
 
 def test_full_disk_is_found_out_before(tmp_path, monkeypatch):
-    monkeypatch.setattr(base, "free_bytes", lambda path: 16_060_522_495)
+    monkeypatch.setattr(command, "free_bytes", lambda path: 16_060_522_495)
     model = profile("llama3-8b")["model"]["model_config"]
     with pytest.raises(InputError, match=r"base: 16,060,522,495 bytes are free .*, expected 16,060,522,496"):
         base.check_disk(tmp_path / "base", model, "llama3-8b")

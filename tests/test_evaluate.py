@@ -74,7 +74,7 @@ def test_the_question_is_not_searched_for_the_answer():
 
 
 def test_a_math_question_of_no_category_is_an_error():
-    with pytest.raises(InputError, match=r"^a math question is of no category: 你好$"):
+    with pytest.raises(InputError, match=r"^math.jsonl, line 1: the question is of no category: 你好$"):
         score_math([prediction("你好", "1")], Recipe("reference", 4))
 
 

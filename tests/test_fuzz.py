@@ -126,10 +126,9 @@ def test_a_hang_a_crash_and_a_finding_are_told_and_the_rest_goes_on(tmp_path, mo
     assert "| faulty | 12 | 6 |" in runner.table([result])
 
 
-def test_the_command_ends_with_a_table():
+def test_the_command_ends_with_a_table(tmp_path):
     command = [sys.executable, "-m", "tests.fuzz", "--inputs", "2000", "--target", "classifier"]
-    out = ROOT / ".scratch" / f"fuzz-test-{os.getpid()}"
-    done = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "| classifier | 400 |" in done.stdout and done.stdout.splitlines()[-1].endswith("| 0 |")
 

@@ -17,7 +17,7 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages
 SCORING = ("arithmetic", "em_f1", "squad")
 LIGHT = (
     *("synthesize", "prepare", "audit", "workings", "converse", "evaluate", "report", "diff", "squad"),
-    *("check", "submission"),
+    *("check", "submission", "vulnerabilities"),
 )
 PIN = "data/squad/dev-v1.1.json.dvc"
 FILES = ("data/train-v2.json", "data/train-v2.mindrecord", "data/base", "checkpoints", "data/predictions/5")

@@ -147,6 +147,21 @@ def test_the_command_writes_and_prints(stage, folder, tmp_path):
         ("checkpoint-2.json", b"", "checkpoint-2.json, line 1: not JSON (Expecting"),
         ("checkpoint-2.json", b"\xff", "checkpoint-2.json: byte 1 is not UTF-8"),
         ("checkpoint-2.json", b"[]", "checkpoint-2.json: found a JSON array"),
+        (
+            "checkpoint-2.json",
+            json.dumps(LAST | {"math_nll": float("nan")}).encode(),
+            "checkpoint-2.json: math_nll is nan, expected a number from -1000000000000000 to 1",
+        ),
+        (
+            "checkpoint-2.json",
+            json.dumps(LAST | {"step": 10**400}).encode(),
+            "checkpoint-2.json: step is 1000",
+        ),
+        (
+            "checkpoint-0.json",
+            json.dumps(LAST | {"base_parameters": 0}).encode(),
+            "checkpoint-0.json: base_parameters is 0, expected a number from 1 to",
+        ),
         ("checkpoint-2.json", b'{"step": 5}', "no number for answer_nll, base_parameters, "),
     ],
 )
@@ -160,3 +175,14 @@ def test_half_written_metrics_are_named(stage, error_line, folder, tmp_path, nam
     line = error_line(done)
     assert line.startswith(str(folder)) and message in line
     assert summary.read_bytes() == b"old"
+
+
+def test_both_outputs_are_new_or_both_are_old(stage, error_line, tmp_path):
+    for number in range(2):
+        (tmp_path / f"checkpoint-{number}.json").write_text(json.dumps(BASE), encoding="utf-8")
+    (tmp_path / "summary.json").write_bytes(b"old")
+    (tmp_path / "table.csv").mkdir()
+    words = ("--summary", tmp_path / "summary.json", "--table", tmp_path / "table.csv")
+    line = error_line(stage("report", "--metrics", tmp_path, "--checkpoints", 0, 1, *words))
+    assert line == f"{tmp_path / 'table.csv'}: is a folder, expected a file to write"
+    assert (tmp_path / "summary.json").read_bytes() == b"old"

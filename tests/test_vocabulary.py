@@ -170,6 +170,10 @@ def change(name, value):
         # llama.cpp's "default" is a guess: the file does not say what the model was trained with.
         (bpe("default"), r"its tokenizer is 'gpt2' with 'default', expected"),
         (bpe(None), r"its tokenizer is 'gpt2' with None, expected"),
+        (change("merges", ["1 3"]), r"its tokenizer merges 1 and 3, expected tokens that it has"),
+        (change("merges", [1]), r"its tokenizer has no merges of two tokens each"),
+        (change("token_type", ["1"] * 259), r"it has no list of tokens and their types"),
+        (change("tokens", list(range(259))), r"it has no list of tokens and their types"),
         (change("merges", ["1 2 3"]), r"its tokenizer has no merges of two tokens each"),
         (change("tokens", ["a"] * 259), r"a token of its tokenizer is there twice"),
         (change("token_type", [1]), r"it has no list of tokens and their types"),

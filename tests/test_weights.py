@@ -179,6 +179,17 @@ def test_step_0_is_the_base(tmp_path):
     [
         ({"step": 4}, pair(), r"adapter.json: KeyError 'alpha', expected"),
         ({"step": 4, "rank": 3, "alpha": 6}, None, r"adapter.ckpt: no such file"),
+        ({"step": 4, "rank": 3, "alpha": 10**400}, pair(), r"adapter.json: OverflowError .*, expected step"),
+        (
+            {"step": 4, "rank": 3, "alpha": float("nan")},
+            pair(),
+            r"adapter.json: alpha / rank is nan, expected 0",
+        ),
+        (
+            {"step": 4, "rank": 1, "alpha": 1e300},
+            pair(),
+            r"alpha / rank is 1e\+300, expected 0 to 1000000",
+        ),
         ({"step": 4, "rank": 3, "alpha": 6}, {"x.weight": np.ones(2)}, r"x.weight fits no weight"),
         (
             {"step": 4, "rank": 3, "alpha": 6},

@@ -8,6 +8,7 @@ import numpy as np
 from stages.command import InputError, read_json
 from stages.model.weights import Weights, load_checkpoint
 
+LARGEST = 10**6  # scale; LoRA's is about 2
 PART = re.compile(r"(?P<target>.+)\.mindpet_delta_lora_(?P<part>[ab])", re.IGNORECASE)
 
 
@@ -24,10 +25,12 @@ def fold(weights: Weights, adapter: Path) -> Weights:
         if about["step"] == 0:
             return dict(weights)
         scale = about["alpha"] / about["rank"]
-    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise InputError(
             f"{path}: {type(error).__name__} {error}, expected step, rank and alpha as numbers"
         ) from error
+    if not 0 <= scale <= LARGEST:  # NaN and Infinity are numbers in JSON as Python reads it
+        raise InputError(f"{path}: alpha / rank is {scale}, expected 0 to {LARGEST}")
     return fold_pairs(weights, load_checkpoint(adapter / "adapter.ckpt"), scale, str(adapter))
 
 

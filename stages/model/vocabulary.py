@@ -109,7 +109,7 @@ def from_gguf(fields: dict[str, Any], place: str) -> tokenizers.Tokenizer:
     """The tokenizer among the `fields` of a GGUF file: byte-level BPE, or the BPE of SentencePiece."""
     found = {key: fields.get(f"tokenizer.ggml.{key}") for key in ("model", "pre", "tokens", "token_type")}
     tokens, types = found["tokens"], found["token_type"]
-    if not isinstance(tokens, list) or not isinstance(types, list) or len(tokens) != len(types):
+    if not are(str, tokens) or not are(int, types) or len(tokens) != len(types):
         raise InputError(
             f"{place}: it has no list of tokens and their types, expected a tokenizer in the file"
         )
@@ -121,7 +121,7 @@ def from_gguf(fields: dict[str, Any], place: str) -> tokenizers.Tokenizer:
         inner.add_special_tokens(_added(specials, special=True))
     elif found["model"] == "gpt2" and found["pre"] in PRE:
         split, whole_words = PRE[found["pre"]]
-        inner = byte_level(tokens, _merges(fields, place), specials, split, whole_words=whole_words)
+        inner = byte_level(tokens, _merges(fields, tokens, place), specials, split, whole_words=whole_words)
     else:
         kinds = ", ".join(f"gpt2 with {pre!r}" for pre in PRE)
         raise InputError(
@@ -138,11 +138,21 @@ def from_gguf(fields: dict[str, Any], place: str) -> tokenizers.Tokenizer:
     return inner
 
 
-def _merges(fields: dict[str, Any], place: str) -> list[tuple[str, ...]]:
-    merges = fields.get("tokenizer.ggml.merges")
-    pairs = [tuple(pair.split(" ")) for pair in merges] if isinstance(merges, list) else []
+def are(kind: type, values: Any) -> bool:
+    """Whether a field is a list of such values."""
+    return isinstance(values, list) and all(isinstance(value, kind) for value in values)
+
+
+def _merges(fields: dict[str, Any], tokens: list[str], place: str) -> list[tuple[str, ...]]:
+    merges, known = fields.get("tokenizer.ggml.merges"), set(tokens)
+    pairs = [tuple(pair.split(" ")) for pair in merges] if are(str, merges) else []
     if not pairs or any(len(pair) != 2 for pair in pairs):
         raise InputError(f"{place}: its tokenizer has no merges of two tokens each, expected a BPE")
+    for pair in pairs:
+        if not {*pair, "".join(pair)} <= known:
+            raise InputError(
+                f"{place}: its tokenizer merges {' and '.join(pair)}, expected tokens that it has"
+            )
     return pairs
 
 
@@ -155,7 +165,7 @@ def _sentencepiece(
 ) -> tokenizers.Tokenizer:
     """A BPE whose merges follow from the tokens' scores, with the byte tokens for what is not in it."""
     scores = fields.get("tokenizer.ggml.scores")
-    if not isinstance(scores, list) or len(scores) != len(tokens) or unknown is None:
+    if not are(float, scores) or len(scores) != len(tokens) or unknown is None:
         raise InputError(
             f"{place}: its tokenizer has no scores or no unknown token, expected SentencePiece's"
         )

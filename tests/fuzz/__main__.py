@@ -123,12 +123,12 @@ def main() -> int:
     to = parser.parse_args()
     chosen = [target for target in TARGETS if target.name in (to.target or NAMED)]
     counts = [max(1, target.share * to.inputs // 1000) for target in chosen]
-    shutil.rmtree(to.out, ignore_errors=True)
     results = []
     with tqdm(total=sum(counts), unit=" inputs", unit_scale=True, mininterval=0.5) as bar:
         for target, count in zip(chosen, counts, strict=True):
             bar.set_description(target.name)
             place = to.out / target.name.replace(" ", "-")
+            shutil.rmtree(place, ignore_errors=True)  # of the run before
             place.mkdir(parents=True)
             (place / FOUND).touch()
             results.append(run(target, to.seed, count, place, bar))

@@ -8,8 +8,12 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from stages.model import gguf, hf_config, huggingface, safetensor, source, tokenizer, vocabulary
+from stages.model.lora import fold
 from stages.model.weights import check, load_checkpoint, random_weights, save_checkpoint
+from stages.predict import read_adapter
 from tests.fuzz.contract import REFUSED, Finding, Target, outcome
 from tests.fuzz.edits import NUMBERS, edit_value, edited, edited_json
 from tests.llama import SHAPE, write_gguf
@@ -76,6 +80,10 @@ def make_gguf(random: Random) -> bytes:
 
 def edit_field(random: Random, data: bytes) -> bytes:
     """Overwrite a type, a length or a value next to one of the keys or tensor names, or a count at the front."""
+    if random.random() < 0.2:  # what an array holds: 5 is a number of 32 bits, 6 a float, 8 a text
+        at = data.find(random.choice((b"ggml.tokens", b"token_type", b"merges", b"scores")))
+        at = data.find(bytes([9, 0, 0, 0]), max(at, 0)) + 4
+        return data[:at] + bytes([random.choice((0, 4, 5, 6, 7, 8, 9, 12))]) + data[at + 1 :]
     names = (b"llama.", b"tokenizer.ggml.", b"split.", b"blk.0.", b"token_embd", b"output", b"general.")
     name = random.choice(names)
     places = [at for at in range(len(data)) if data.startswith(name, at)]
@@ -265,6 +273,30 @@ def check_checkpoint(data: bytes, folder: Path) -> bool:
     return True
 
 
+ADAPTER = {"step": 20, "rank": 2, "alpha": 16, "trainable_parameters": 64, "target_modules": ".*wq|.*wv"}
+TARGET_WEIGHT = "model.layers.0.attention.wq"
+
+
+@cache
+def adapter_weights() -> bytes:
+    """The arrays of a small LoRA adapter."""
+    pair = {"a": np.ones((2, 8), np.float32), "b": np.ones((8, 2), np.float32)}
+    weights = {f"{TARGET_WEIGHT}.mindpet_delta_lora_{part}": array for part, array in pair.items()}
+    return written(lambda folder: save_checkpoint(folder / "m.ckpt", weights), "m.ckpt")
+
+
+def check_adapter(data: bytes, folder: Path) -> bool:
+    """An adapter.json is refused, or its adapter can be folded in, into numbers."""
+    (folder / "adapter.json").write_bytes(data)
+    (folder / "adapter.ckpt").write_bytes(adapter_weights())
+    facts = outcome(lambda: read_adapter(folder / "adapter.json"))
+    base = {f"{TARGET_WEIGHT}.weight": np.ones((8, 8), np.float32)}
+    folded = outcome(lambda: fold(base, folder))
+    if folded is not REFUSED and not all(np.isfinite(array).all() for array in folded.values()):
+        raise Finding("folds an adapter in, and the weights are no numbers")
+    return facts is not REFUSED and folded is not REFUSED
+
+
 TIKTOKEN = b"".join(
     b"%s %d\n" % (text, number) for number, text in enumerate((b"MQ==", b"Mg==", b"MTI=", b"/w=="))
 )
@@ -282,5 +314,6 @@ TARGETS = (
     Target("config.json", 30, lambda random: edited_json(random, CONFIG), check_config),
     Target("tokenizer.json", 20, make_tokenizer, check_tokenizer),
     Target("mindspore checkpoint", 20, make_checkpoint, check_checkpoint),
+    Target("adapter.json", 10, lambda random: edited_json(random, ADAPTER), check_adapter),
     Target("tokenizer.model", 10, lambda random: edited(random, TIKTOKEN), check_tiktoken),
 )

@@ -311,6 +311,6 @@ def check_reading(data: bytes, folder: Path) -> bool:
 
 TARGETS = (
     Target("classifier", 200, make_problem, check_problem),
-    Target("number extraction", 150, make_completion, check_completion),
+    Target("number extraction", 155, make_completion, check_completion),
     Target("reading scores", 20, make_reading, check_reading),
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from stages import report
 from stages.answer import fault_of, parse
 from stages.command import read_json
 from stages.evaluate import MATH, READING, read_about, read_predictions, score_math, score_reading
@@ -166,6 +167,18 @@ def check_predictions(data: bytes, folder: Path) -> bool:
     return math is not REFUSED and reading is not REFUSED
 
 
+METRICS = {
+    **dict.fromkeys(report.NEEDED, 50.0),
+    **{"step": 20, "trainable_parameters": 3407872, "base_parameters": 8030261248, "math_problems": 14},
+}
+
+
+def check_metrics(path: Path) -> Any:
+    """A checkpoint's metrics give a summary that is JSON, and a row of the table."""
+    metrics = {0: METRICS, 1: report.read_checkpoint(path)}
+    return json.dumps(report.summarise(metrics), allow_nan=False), report.table(metrics)
+
+
 SECTIONS = {"synthesize": Synthesize, "prepare": Prepare, "finetune": Finetune, "predict": Predict}
 
 
@@ -227,8 +240,9 @@ TARGETS = (
     json_target("conversations", 50, [TURN, {**TURN, "id": "2"}], read_turns),
     json_target("squad reader", 50, SQUAD, read_questions),
     json_target("json reader", 30, {"a": [1, {"b": None}]}, lambda path: read_json(path, "a thing")),
+    json_target("checkpoint metrics", 10, METRICS, check_metrics),
     json_target("about.json", 20, {"step": 20, "trainable_parameters": 7, "base_parameters": 99}, read_about),
     Target("predictions", 40, make_predictions, check_predictions),
-    Target("params.yaml", 50, lambda random: edited_yaml(random, params_text()), check_params),
+    Target("params.yaml", 25, lambda random: edited_yaml(random, params_text()), check_params),
     Target("profiles", 20, make_profile, check_profile),
 )

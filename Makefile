@@ -83,7 +83,7 @@ pull: $(READY) ## get what was shared, every object verified: [CHECKPOINT=3]
 	@python -m stages.pull $${CHECKPOINT:+--checkpoint "$$CHECKPOINT"}
 
 published: $(READY) ## import the reference's published files: [NAME=train-v2.json] [FROM=https://mirror] [LIST=1]
-	@python -m stages.published $${NAME:+--name "$$NAME"} $${FROM:+--from "$$FROM"} $${LIST:+--list}
+	@python -m stages.published $${NAME:+--name $$NAME} $${FROM:+--from "$$FROM"} $${LIST:+--list}
 
 test: $(READY) ## all tests but the slow ones
 	@python -m pytest -m "not slow"

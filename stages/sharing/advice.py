@@ -78,6 +78,7 @@ NAMES = {
     "ReadTimeoutError": Trouble("the server stopped answering", AGAIN),
     "ServerTimeoutError": Trouble("the server stopped answering", AGAIN),
     "TimeoutError": Trouble("the server stopped answering", AGAIN),
+    "gaierror": Trouble("there is no such name on this network", AGAIN),
     "EndpointConnectionError": Trouble("the server cannot be reached", AGAIN),
     "ConnectionError": Trouble("the server cannot be reached", AGAIN),
     "HTTPClientError": Trouble("the connection to the server broke", AGAIN),

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
 
 
+PUBLISHED = Path("data/published")  # what is there can be had again from a public address
+
+
 class Lost(Exception):
     """The list of a folder's files is not to be had; the message says why."""
 
@@ -35,7 +38,7 @@ class Out:
     path: str
     objects: list[Object]
     size: int | None
-    imported: bool  # by a .dvc file that knows a public address: it can be had again without the bucket
+    imported: bool  # from a public address: it can be had again without the bucket
     lost: str = ""  # why the list of its files is not to be had
 
 
@@ -61,7 +64,8 @@ def outs(repo: "Repo", fetch: Callable[[str], bytes], only: list[str] | None = N
 def _out(repo: "Repo", out: "Output", fetch: Callable[[str], bytes]) -> Out:
     path = Path(out.fs_path).relative_to(repo.root_dir).as_posix()
     oid = out.hash_info.value
-    made = Out(path, [], out.meta.size, out.stage.is_import)
+    imported = out.stage.is_import or Path(path).is_relative_to(PUBLISHED)
+    made = Out(path, [], out.meta.size, imported)
     if not out.hash_info.isdir:
         made.objects.append(Object(oid, path, out.meta.size))
         return made

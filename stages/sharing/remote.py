@@ -66,7 +66,11 @@ def opened() -> Iterator["Repo"]:
     from dvc.repo import Repo
 
     for name in ("dvc", "dvc_data", "dvc_objects", "asyncio", "botocore", "aiobotocore", "s3fs"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        log = logging.getLogger(name)
+        # Nothing is printed, but the level stays: DVC shows its bars only at this one.
+        log.setLevel(logging.ERROR)
+        log.propagate = False
+        log.addHandler(logging.NullHandler())
     try:
         with Repo() as repo:
             yield repo

@@ -74,6 +74,22 @@ def download(repo: "Repo", remote: str, items: Iterable[Object]) -> dict[str, Ba
     return {item.oid: failed.get(item.oid) for item in items if item.oid not in here}
 
 
+def from_address(repo: "Repo", fs: Any, url: str, item: Object) -> dict[str, BaseException | None]:
+    """Copy an object from an address into the cache; what failed, as `download` returns it."""
+    failed: dict[str, BaseException] = {}
+    with _bar("fetch", [item]) as bar:
+        repo.cache.local.add(
+            url,
+            fs,
+            item.oid,
+            callback=Meter(bar),
+            check_exists=False,
+            on_error=failed.__setitem__,
+            verify=True,
+        )
+    return {} if present(repo, [item]) else {item.oid: failed.get(item.oid)}
+
+
 def _bar(what: str, items: list[Object], **shown: object) -> tqdm:
     total = sum(item.size or 0 for item in items)
     return tqdm(total=total, desc=what, unit="B", unit_scale=True, disable=not items, **shown)

@@ -15,8 +15,8 @@ from stages.push import paths
 from stages.sharing import compare, transfer
 from stages.sharing.advice import explain
 from stages.sharing.objects import Object, Out, outs
-from stages.sharing.remote import Remote, chosen, one_line, opened
-from stages.sharing.store import open_store
+from stages.sharing.remote import chosen, one_line, opened
+from stages.sharing.store import Store, open_store
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -34,7 +34,7 @@ def main() -> None:
         store = open_store(remote)
         transfer.tidy(repo, time.time() - HOUR)
         wanted = outs(repo, lambda oid: compare.listing(store, oid), only)
-        got, problems = fetch(repo, remote, store, wanted)
+        got, problems = fetch(repo, store, wanted)
         whole = [out for out in wanted if not out.lost and not lacking(repo, out)]
         check_out(repo, whole, only)
         for out in wanted:
@@ -51,7 +51,7 @@ def main() -> None:
     print(f"{remote.url}: {got} objects fetched and verified, {len(whole)} outputs in place")
 
 
-def fetch(repo: "Repo", remote: Remote, store, wanted: list[Out]) -> tuple[int, dict[str, str]]:
+def fetch(repo: "Repo", store: Store, wanted: list[Out]) -> tuple[int, dict[str, str]]:
     """Download what is not here; the number of objects, and what went wrong by output."""
     need = {item.oid: item for out in wanted for item in out.objects}
     here = transfer.present(repo, need.values())
@@ -62,7 +62,8 @@ def fetch(repo: "Repo", remote: Remote, store, wanted: list[Out]) -> tuple[int, 
         raise InputError(
             f"{size:,} bytes are to be fetched and {free:,} are free on this disk; nothing was changed"
         )
-    failed = transfer.download(repo, remote.name, items)
+    with store.trouble():
+        failed = transfer.download(repo, store.remote.name, items)
     problems = {}
     for out in wanted:
         for item in out.objects:

@@ -13,7 +13,7 @@ from stages.command import InputError, run
 from stages.sharing import compare, transfer
 from stages.sharing.advice import explain
 from stages.sharing.remote import Remote, chosen, opened
-from stages.sharing.store import open_store
+from stages.sharing.store import Store, open_store
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -39,7 +39,7 @@ def main() -> None:
         before = compare.state(repo, store, only)
         if before.damaged and not to.repair:
             raise InputError(damage(before, remote))
-        sent = send(repo, remote, before)
+        sent = send(repo, store, before)
         after = compare.state(repo, store, only) if sent else before
         if after.damaged:
             raise InputError(damage(after, remote))
@@ -51,7 +51,7 @@ def paths(checkpoint: int | None) -> list[str] | None:
     return None if checkpoint is None else [f"checkpoints/{checkpoint}", "data/base"]
 
 
-def send(repo: "Repo", remote: Remote, seen: compare.State) -> int:
+def send(repo: "Repo", store: Store, seen: compare.State) -> int:
     """Upload what is missing or damaged and is here; how many objects that were."""
     wanted = [item for item in seen.objects if item.oid not in seen.found or item.oid in seen.damaged]
     here = transfer.present(repo, wanted)
@@ -61,12 +61,12 @@ def send(repo: "Repo", remote: Remote, seen: compare.State) -> int:
             f"{item.path}: its copy in DVC's cache was altered, expected the MD5 {item.oid}; nothing was sent;"
             " `dvc commit` it, or delete the copy and `make pull`"
         )
-    failed = transfer.upload(repo, remote.name, items)
+    with store.trouble():
+        failed = transfer.upload(repo, store.remote.name, items)
     if failed:
         oid, error = next(iter(failed.items()))
         raise InputError(
-            f"{seen.named(oid)}: not sent ({explain(error)}); {len(items) - len(failed)} of {len(items)} objects"
-            " are there, `make push` goes on with the others"
+            f"{seen.named(oid)}: not sent ({explain(error)}); `make push` goes on with what is not there yet"
         )
     return len(items)
 

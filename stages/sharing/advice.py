@@ -70,6 +70,7 @@ NAMES = {
     "NoCredentialsError": Trouble("no credentials were found", KEYS),
     "PartialCredentialsError": Trouble("only one of the two keys was found", KEYS),
     "ProfileNotFound": Trouble("AWS_PROFILE names a profile that is not there", f"unset it, and {KEYS}"),
+    "ConfigNotFound": Trouble("AWS_CONFIG_FILE names no file that is there", "unset it"),
     "ConfigParseError": Trouble("AWS_CONFIG_FILE is no configuration file", "unset it"),
     "SSLError": Trouble("the server's certificate was not accepted", CERTIFICATE),
     "ClientConnectorCertificateError": Trouble("the server's certificate was not accepted", CERTIFICATE),
@@ -90,6 +91,7 @@ NAMES = {
     "PermissionError": Trouble("no permission, or a wrong key", f"{DENIED}; or {KEYS}"),
     "FileNotFoundError": Trouble("it is not there", "whoever has it: `make push`"),
 }
+LIBRARIES = {"botocore", "aiobotocore", "aiohttp", "requests", "urllib3", "asyncio", "ssl", "s3fs"}
 DISK = {
     errno.ENOSPC: Trouble("no space is left on this disk", "free some and run again; what has arrived stays"),
     errno.EDQUOT: Trouble("the disk quota is used up", "free some and run again; what has arrived stays"),
@@ -115,6 +117,13 @@ def explain(error: BaseException) -> Trouble:
                 return NAMES[kind.__name__]
     said = " ".join(str(error).split())[:200]
     return Trouble(f"{type(error).__name__}: {said}", AGAIN)
+
+
+def known(error: Exception) -> bool:
+    """Whether the network, the disk or their libraries raised it; anything else is a mistake of our own."""
+    return isinstance(error, OSError) or any(
+        type(link).__module__.split(".")[0] in LIBRARIES for link in chain(error)
+    )
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

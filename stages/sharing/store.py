@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stages.command import InputError
-from stages.sharing.advice import explain
+from stages.sharing.advice import explain, known
 from stages.sharing.remote import Remote
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Said:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, Exception) and not isinstance(error, InputError):
+        if isinstance(error, Exception) and known(error):
             raise InputError(f"{self.remote.url} at {self.remote.endpoint}: {explain(error)}") from error
 
 
@@ -119,7 +119,8 @@ class Website(Store):
         super().__init__(remote)
         self.session = requests.Session()
         self.session.mount(remote.url, requests.adapters.HTTPAdapter(pool_maxsize=JOBS, max_retries=TRIES))
-        self.session.verify = remote.options.get("ssl_verify", True)
+        # Given with each request: a session's own is overridden by REQUESTS_CA_BUNDLE.
+        self.trusted = remote.options.get("ssl_verify", True)
 
     def look(self, oids: Iterable[str], heard: Heard) -> dict[str, Found]:
         oids = list(oids)
@@ -140,7 +141,12 @@ class Website(Store):
         address = f"{self.remote.url.rstrip('/')}/files/md5/{oid[:2]}/{oid[2:]}"
         # The size is of the bytes as they are stored, so they must not be packed on the way.
         return self.session.request(
-            method, address, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}
+            method,
+            address,
+            stream=True,
+            timeout=TIMEOUT,
+            verify=self.trusted,
+            headers={"Accept-Encoding": "identity"},
         )
 
     def blocks(self, oid: str) -> Iterator[bytes]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SOON = 2  # seconds: what takes less shows no bar
 
 
+ROUND = 2  # objects a job between two looks at what failed
+
+
 class Meter(Callback):
     """Bytes on their way, of all objects together, on one bar."""
 
@@ -71,7 +74,9 @@ def download(repo: "Repo", remote: str, items: Iterable[Object]) -> dict[str, Ba
     with _bar("pull", items) as bar:
         failed = _add(repo.cache.local, odb, items, bar, odb.fs.jobs, verify=True)
     here = present(repo, items)
-    return {item.oid: failed.get(item.oid) for item in items if item.oid not in here}
+    # Where nothing failed, everything was tried: what is not here then was thrown away.
+    first = next(iter(failed.values()), None)
+    return {item.oid: failed.get(item.oid, first) for item in items if item.oid not in here}
 
 
 def from_address(repo: "Repo", fs: Any, url: str, item: Object) -> dict[str, BaseException | None]:
@@ -99,11 +104,15 @@ def _add(
     to: "HashFileDB", source: "HashFileDB", items: list[Object], bar: tqdm, jobs: int, verify: bool = False
 ) -> dict[str, BaseException]:
     failed: dict[str, BaseException] = {}
-    if items:
+    items = sorted(items, key=lambda item: item.size or 0)
+    for start in range(0, len(items), ROUND * jobs):
+        if failed:  # a server that is gone would be tried in vain for every object, some seconds each
+            return failed
+        some = items[start : start + ROUND * jobs]
         to.add(
-            [source.oid_to_path(item.oid) for item in items],
+            [source.oid_to_path(item.oid) for item in some],
             source.fs,
-            [item.oid for item in items],
+            [item.oid for item in some],
             callback=Meter(bar),
             batch_size=jobs,
             check_exists=False,

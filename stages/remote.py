@@ -36,7 +36,7 @@ def main() -> None:
     if args.ca and not args.ca.is_file():
         raise InputError(f"{args.ca}: no such file, expected certificates (PEM)")
     name = PUBLIC if args.readonly else NAME
-    if args.bucket:
+    if args.bucket is not None:
         options = public(args) if args.readonly else private(args)
         was = write(CONFIG, name, options, default=True)
         if section(name) in read(LOCAL):
@@ -46,6 +46,7 @@ def main() -> None:
         keep(name, {"ssl_verify": str(args.ca.resolve())})
         print(f"{LOCAL}: the certificates of {args.ca} are trusted for this remote")
     if args.login:
+        address(name)  # before the keys are asked for
         keep(name, login())
         print(f"{LOCAL}: the keys are kept there, for this clone only")
     if args.bucket:
@@ -157,10 +158,15 @@ def keep(name: str, options: dict[str, str]) -> None:
     The address goes with them: DVC stops at a remote without one, and going back to a version of before
     `make remote` leaves this file where it is.
     """
-    there = read(CONFIG).get(section(name)) or read(LOCAL).get(section(name))
-    if not there or not there.get("url"):
-        raise InputError(f"{CONFIG}: no remote '{name}', expected BUCKET=name and REGION=region to set it up")
-    write(LOCAL, name, {"url": there["url"]} | options, mode=0o600)
+    write(LOCAL, name, {"url": address(name)} | options, mode=0o600)
+
+
+def address(name: str) -> str:
+    """The address of a remote; InputError if it is not set up."""
+    for path in (CONFIG, LOCAL):
+        if url := read(path).get(section(name), {}).get("url"):
+            return url
+    raise InputError(f"{CONFIG}: no remote '{name}', expected BUCKET=name and REGION=region to set it up")
 
 
 def login() -> dict[str, str]:

@@ -58,7 +58,7 @@ def main() -> int:
         screen.line("endpoint", lambda: probe.endpoint(remote), "name")
         screen.line("clock", lambda: probe.clock(remote), "endpoint")
         if remote.public:
-            print(f"{'write':{WIDTH}}not tried: the remote is read-only")
+            print(f"{'write':{WIDTH}}skipped: the remote is read-only")
         else:
             bucket(screen, remote)
         screen.line("contents", lambda: contents(repo, remote, full), "endpoint", "bucket")

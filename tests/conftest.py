@@ -20,7 +20,7 @@ from stages.synthesize import Synthesize, synthesize
 from tests.clones import Clone
 from tests.clones import made as made_clone
 from tests.clones import shared as share_clone
-from tests.serving import S3
+from tests.serving import S3, Https
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,6 +48,20 @@ def s3(tmp_path_factory) -> Iterator[S3]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def https(s3) -> Iterator[Callable[..., Https]]:
+    """Serve a folder over https, or refuse everything: `https(folder)`, `https()`."""
+    servers: list[Https] = []
+
+    def serve(folder: Path | None = None) -> Https:
+        servers.append(Https(folder, s3.cert, s3.key))
+        return servers[-1]
+
+    yield serve
+    for server in servers:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

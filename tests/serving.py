@@ -111,13 +111,17 @@ class S3:
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Files of a folder with the ETags that OBS gives them; those in the server's `cut` end in the middle."""
+    """Files of a folder with the ETags that OBS gives them, or what the server's attributes say instead."""
 
     def end_headers(self) -> None:
         path = Path(self.translate_path(self.path))
         if path.is_file():
-            self.send_header("ETag", f'"{hashlib.md5(path.read_bytes()).hexdigest()}"')
+            etag = "0" * 32 + "-3" if self.server.parts else hashlib.md5(path.read_bytes()).hexdigest()
+            self.send_header("ETag", f'"{etag}"')
         super().end_headers()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(timestamp or time.time() + self.server.late)
 
     def copyfile(self, source, outputfile) -> None:
         content = source.read()
@@ -130,16 +134,42 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-class Https:
-    """The files of a folder over https."""
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """Answers every request with one error of S3; those whose method is in `allowed`, with an empty list."""
 
-    def __init__(self, folder: Path, cert: Path, key: Path):
-        handler = functools.partial(Handler, directory=str(folder))
+    def do_GET(self) -> None:
+        status, code = self.server.error
+        body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+        if self.command in self.server.allowed:
+            status, body = 200, b"<ListBucketResult></ListBucketResult>"
+        self.send_response(status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_PUT = do_HEAD = do_POST = do_DELETE = do_GET
+
+    def log_message(self, *_) -> None:
+        """Say nothing."""
+
+
+class Https:
+    """The files of a folder over https; without a folder, a server that refuses everything.
+
+    `cut` holds paths whose content ends in the middle; with `parts`, ETags are those of objects of three parts;
+    `late` is how many seconds the server's clock is ahead; `error` is a status and a code of S3.
+    """
+
+    def __init__(self, folder: Path | None, cert: Path, key: Path):
+        handler = functools.partial(Handler, directory=str(folder)) if folder else Refusing
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.cut = self.server.cut = set()
+        self.server.allowed: set[str] = set()
+        self.server.cut, self.server.parts, self.server.late = set(), False, 0
         self.folder = folder
         self.address = f"https://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

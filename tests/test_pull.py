@@ -7,7 +7,6 @@ import subprocess
 import pytest
 
 from tests.clones import Clone, bucket, enlarge, one_error, wait_for
-from tests.serving import Https
 
 MANY = {f"data/big-{n}": 20_000_000 for n in range(6)}
 
@@ -141,34 +140,31 @@ def test_a_disk_that_fills_up_in_the_middle(here, disk, tmp_path):
     assert there.files() == here.files()
 
 
-def test_read_only_over_https(here, s3, tmp_path):
+def test_read_only_over_https(here, s3, https, tmp_path):
     here.ok("push")
     name = bucket(here)
-    website = Https(s3.store, s3.cert, s3.key)
-    try:
-        there = here.fresh(tmp_path / "there")
-        where = ["--bucket", name, "--prefix", "team/a", "--endpoint", website.address, "--ca", s3.cert]
-        there.ok("remote", "--readonly", *where)
-        nobody = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
-        config = (there.folder / ".dvc/config").read_text()
-        assert f"url = {website.address}/{name}/team/a" in config
-        assert "the remote" in there.fails("push", **nobody)
-        damaged, content = damage(s3, name)
-        checked = there.run("share_check", **nobody)
-        assert checked.returncode == 1
-        assert "FAILED  damaged in the bucket: " in checked.stdout
-        message = there.fails("pull", **nobody)
-        assert "is damaged in the bucket and was not installed" in message
-        damaged.write_bytes(content)
-        there.ok("pull", **nobody)
-        assert there.files() == here.files()
-        assert "9 of 10 objects of dvc.lock" in there.ok("share_check", **nobody)
-        message = there.fails("pull", "--checkpoint", "4", **nobody)
-        assert "names no checkpoints/4" in message
-        shutil.rmtree(there.folder / ".dvc/cache")
-        assert not there.run("dvc", "pull", "checkpoints", **nobody).returncode, "DVC reads it too"
-    finally:
-        website.stop()
+    website = https(s3.store)
+    there = here.fresh(tmp_path / "there")
+    where = ["--bucket", name, "--prefix", "team/a", "--endpoint", website.address, "--ca", s3.cert]
+    there.ok("remote", "--readonly", *where)
+    nobody = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    config = (there.folder / ".dvc/config").read_text()
+    assert f"url = {website.address}/{name}/team/a" in config
+    assert "the remote" in there.fails("push", **nobody)
+    damaged, content = damage(s3, name)
+    checked = there.run("share_check", **nobody)
+    assert checked.returncode == 1
+    assert "FAILED  damaged in the bucket: " in checked.stdout
+    message = there.fails("pull", **nobody)
+    assert "is damaged in the bucket and was not installed" in message
+    damaged.write_bytes(content)
+    there.ok("pull", **nobody)
+    assert there.files() == here.files()
+    assert "9 of 10 objects of dvc.lock" in there.ok("share_check", **nobody)
+    message = there.fails("pull", "--checkpoint", "4", **nobody)
+    assert "names no checkpoints/4" in message
+    shutil.rmtree(there.folder / ".dvc/cache")
+    assert not there.run("dvc", "pull", "checkpoints", **nobody).returncode, "DVC reads it too"
 
 
 def damage(s3, name: str):

@@ -64,7 +64,7 @@ CODES = {
 }
 CODES |= {"301": CODES["PermanentRedirect"], "411": CODES["MissingContentLength"]}
 
-AGAIN = "what has arrived stays; run again when the server can be reached"
+AGAIN = "run again when the server can be reached; what has arrived stays"
 # Exceptions by name, so that no network library is imported to read a local error.
 NAMES = {
     "NoCredentialsError": Trouble("no credentials were found", KEYS),
@@ -89,6 +89,8 @@ NAMES = {
     "ResponseStreamingError": Trouble("the server closed the connection in the middle of an object", AGAIN),
     "IncompleteReadError": Trouble("the server closed the connection in the middle of an object", AGAIN),
     "PermissionError": Trouble("no permission, or a wrong key", f"{DENIED}; or {KEYS}"),
+    # botocore asks for the region of a bucket whose server redirects without naming one, for ever.
+    "RecursionError": Trouble("the bucket is in another region", REGION),
     "FileNotFoundError": Trouble("it is not there", "whoever has it: `make push`"),
 }
 LIBRARIES = {"botocore", "aiobotocore", "aiohttp", "requests", "urllib3", "asyncio", "ssl", "s3fs"}
@@ -121,7 +123,7 @@ def explain(error: BaseException) -> Trouble:
 
 def known(error: Exception) -> bool:
     """Whether the network, the disk or their libraries raised it; anything else is a mistake of our own."""
-    return isinstance(error, OSError) or any(
+    return isinstance(error, OSError | RecursionError) or any(
         type(link).__module__.split(".")[0] in LIBRARIES for link in chain(error)
     )
 

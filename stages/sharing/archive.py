@@ -44,4 +44,5 @@ def extract(path: Path, folder: Path) -> None:
     except (tarfile.TarError, EOFError, OSError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: {error}, expected {EXPECTED}") from error
+        said = str(error).splitlines()[0].rstrip(":")
+        raise InputError(f"{path}: {said}, expected {EXPECTED}") from error

@@ -9,6 +9,7 @@ From then on the content must have this MD5, wherever it comes from. An archive 
 """
 
 import argparse
+import contextlib
 import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -84,11 +85,14 @@ def main() -> None:
             print(f"{file.key:70}{state(file)}")
         return
     files = list(dict.fromkeys(files))
+    source = args.source.rstrip("/")
+    transfer.tidy(PUBLISHED)
+    room(files, source)
     with opened() as repo:
         failed = 0
         for file in files:
             try:
-                print(f"{file.place}: {put(repo, file, args.source.rstrip('/'))}", flush=True)
+                print(f"{file.place}: {put(repo, file, source)}", flush=True)
             except InputError as error:
                 if len(files) == 1:
                     raise
@@ -112,6 +116,20 @@ def named(name: str) -> list[File]:
     return found
 
 
+def room(files: list[File], source: str) -> None:
+    """InputError if the server cannot be reached, or the files are larger than what is free on this disk."""
+    size = 0
+    for file in files:
+        if not file.pin.is_file():
+            with contextlib.suppress(address.Refused):  # that file's own line will say it
+                size += address.head(f"{source or ADDRESS}/{file.key}").size
+    free = free_bytes(PUBLISHED)
+    if size > free:
+        raise InputError(
+            f"{size:,} bytes are to be fetched and {free:,} are free on this disk, expected room for all"
+        )
+
+
 def state(file: File) -> str:
     """What is here of a file."""
     if not file.pin.is_file():
@@ -133,9 +151,6 @@ def get(repo: "Repo", file: File, source: str) -> str:
         return pinned(repo, file, source)
     url = f"{source or ADDRESS}/{file.key}"
     there = address.head(url)
-    free = free_bytes(file.place)
-    if there.size > free:
-        raise InputError(f"{there.size:,} bytes are to be fetched and {free:,} are free on this disk")
     if file.place.exists():
         raise InputError(f"{file.place} is there and not pinned, expected nothing; move it away")
     file.place.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,6 @@ What is already here is not fetched again. What is not in the bucket is named, a
 """
 
 import argparse
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,6 @@ from stages.sharing.store import Store, open_store
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
-HOUR = 3600
-
 
 def main() -> None:
     """Pull, and say what is in place."""
@@ -32,7 +29,7 @@ def main() -> None:
     with opened() as repo:
         remote = chosen(repo)
         store = open_store(remote)
-        transfer.tidy(repo, time.time() - HOUR)
+        transfer.tidy(Path(repo.cache.local.path))
         wanted = outs(repo, lambda oid: compare.listing(store, oid), only)
         got, problems = fetch(repo, store, wanted)
         whole = [out for out in wanted if not out.lost and not lacking(repo, out)]

@@ -1,6 +1,7 @@
 """Pull from a real S3 server over TLS into a fresh clone, with every fault that can come between."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -90,8 +91,12 @@ def test_a_killed_pull_goes_on_where_it_was(here, tmp_path):
     pull.kill()
     pull.communicate()
     assert len(there.files()) < len(here.files()), "it was not killed in the middle"
+    parts = list(cache.glob("??/.*.tmp"))
+    for part in parts:
+        os.utime(part, (0, 0))
     there.ok("pull")
     assert there.files() == here.files()
+    assert not [part for part in parts if part.exists()], "what was left of it has been removed"
 
 
 def test_a_server_that_goes_away(here, s3, tmp_path):

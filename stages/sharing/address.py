@@ -10,6 +10,10 @@ from stages.sharing.advice import explain
 TIMEOUT = 30
 
 
+class Refused(InputError):
+    """The server answers, but does not give the file."""
+
+
 class There(NamedTuple):
     """Size and ETag of a file at an address."""
 
@@ -18,7 +22,7 @@ class There(NamedTuple):
 
 
 def head(url: str) -> There:
-    """Ask for a file without its content; InputError if it is gone, forbidden, or the server is not there."""
+    """Ask for a file without its content; InputError if the server is not there, Refused if the file is."""
     request = urllib.request.Request(url, method="HEAD", headers={"Accept-Encoding": "identity"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
@@ -27,12 +31,12 @@ def head(url: str) -> There:
             )
     except urllib.error.HTTPError as error:
         if error.code == 404:
-            raise InputError(
+            raise Refused(
                 f"{url} is gone (404); a colleague's `make push` may have kept it, ask for `make pull`"
             ) from None
         if error.code == 403:
-            raise InputError(f"{url} is no longer public (403); ask its owner, or FROM= a mirror") from None
-        raise InputError(f"{url}: the server says {error.code} {error.reason}; run again later") from None
+            raise Refused(f"{url} is no longer public (403); ask its owner, or FROM= a mirror") from None
+        raise Refused(f"{url}: the server says {error.code} {error.reason}; run again later") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None)
         cause = explain(reason if isinstance(reason, BaseException) else error)

@@ -4,6 +4,7 @@ Each object is asked for and judged by itself. `dvc push` takes a folder's list 
 of the folder is there, which is not so after one checkpoint of it was shared.
 """
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dvc_data.hashfile.db import HashFileDB
 
 
+HOUR = 3600
 SOON = 2  # seconds: what takes less shows no bar
 
 
@@ -142,8 +144,8 @@ def altered(repo: "Repo", items: Iterable[Object]) -> list[Object]:
     return found
 
 
-def tidy(repo: "Repo", older: float) -> None:
-    """Remove what killed pulls left in the cache: parts not written to since the time `older`."""
-    for part in Path(repo.cache.local.path).glob("??/.*.tmp"):
-        if part.stat().st_mtime < older:
+def tidy(folder: Path) -> None:
+    """Remove what killed downloads of DVC left at or below a folder, an hour after they were last written to."""
+    for part in folder.rglob(".*.tmp"):
+        if part.is_file() and part.stat().st_mtime < time.time() - HOUR:
             part.unlink(missing_ok=True)

@@ -86,21 +86,25 @@ def lacking(repo: "Repo", out: Out) -> bool:
 
 def check_out(repo: "Repo", whole: list[Out], only: list[str] | None) -> None:
     """Put outputs into the workspace; what the user has changed there stays, and is named."""
-    from dvc.exceptions import CheckoutError, DvcException
+    from dvc.exceptions import DvcException
     from dvc.lock import LockError
 
-    targets = [out.path if only is None else part for out in whole for part in parts(out, only)]
+    targets = list(dict.fromkeys(part for out in whole for part in parts(out, only)))
+    changed = []
     try:
-        for target in dict.fromkeys(targets):
-            repo.checkout([target])
+        repo.checkout(targets)
     except LockError:
         raise InputError(
             "another command of DVC is at work in this clone, expected none; run again after it"
         ) from None
-    except CheckoutError as error:
-        raise InputError(f"{', '.join(error.target_infos)}: not put in place") from error
-    except DvcException as error:
-        raise InputError(one_line(error)) from error
+    except DvcException:  # at the first that it would overwrite; the others are still to come
+        for target in targets:
+            try:
+                repo.checkout([target])
+            except DvcException as error:
+                changed.append(f"{target} ({one_line(error)})")
+    if changed:
+        raise InputError(f"{', '.join(changed)}: not put in place, expected no change of your own there")
 
 
 def parts(out: Out, only: list[str] | None) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from stages.command import InputError, run
 from stages.push import damage
 from stages.sharing import compare, probe
-from stages.sharing.advice import explain
+from stages.sharing.advice import explain, known
 from stages.sharing.remote import Remote, chosen, opened
 from stages.sharing.store import Bucket, open_store
 
@@ -38,9 +38,18 @@ class Screen:
             print(f"{name:{WIDTH}}ok      {check()}".rstrip(), flush=True)
         except Exception as error:  # every failure is a line of this screen
             self.failed.append(name)
-            said = str(error) if isinstance(error, InputError) else None
-            cause, advice = said.rsplit("; ", 1) if said and "; " in said else explain(error)
-            print(f"{name:{WIDTH}}FAILED  {cause}\n{'':{WIDTH}}        {advice}", flush=True)
+            cause, advice = reason(error)
+            print(f"{name:{WIDTH}}FAILED  {cause}\n{'':{WIDTH}}        {advice}".rstrip(), flush=True)
+
+
+def reason(error: Exception) -> tuple[str, str]:
+    """Cause and advice of an error: by the table if the network raised it, else as its own text has them."""
+    if not isinstance(error, InputError):
+        return explain(error)
+    if error.__cause__ and known(error.__cause__):
+        return explain(error.__cause__)
+    cause, _, advice = str(error).partition("; ")
+    return cause, advice
 
 
 def main() -> int:
@@ -93,11 +102,18 @@ def contents(repo: "Repo", remote: Remote, full: bool) -> str:
     lost = [f"{out.path}: {out.lost}" for out in seen.outs if out.lost and "altered" in out.lost]
     if lost:
         raise InputError(f"{lost[0]}; `make push REPAIR=1` in a clone that has it whole puts it right")
-    size = sum(found.size for found in seen.found.values())
-    how = "hashed" if full else "sizes and ETags"
-    said = f"{len(seen.found)} of {len(seen.objects)} objects of dvc.lock, {size:,} bytes ({how})"
-    missing = sorted({item.path.split("/")[0] for item in seen.missing})
-    return f"{said}; `make push` shares the rest, in {', '.join(missing)}" if missing else said
+    imports = [out for out in seen.outs if out.imported and any(o.oid not in seen.found for o in out.objects)]
+    apart = {item.oid for out in imports for item in out.objects}
+    missing = [item for item in seen.missing if item.oid not in apart]
+    size, how = sum(found.size for found in seen.found.values()), "hashed" if full else "sizes and ETags"
+    said = (
+        f"{len(seen.found)} of {len(seen.found) + len(missing)} objects of dvc.lock, {size:,} bytes ({how})"
+    )
+    if missing:
+        said += (
+            f"; `make push` shares the rest, in {', '.join(sorted({i.path.split('/')[0] for i in missing}))}"
+        )
+    return said + "".join(f"; without the import {out.path}" for out in imports)
 
 
 if __name__ == "__main__":

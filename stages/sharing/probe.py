@@ -55,7 +55,7 @@ def name(remote: Remote) -> str:
         raise InputError(
             f"{asked}: no such name ({error.strerror if isinstance(error, OSError) else error});"
             " correct REGION by `make remote`, or look at this machine's network"
-        ) from error
+        ) from None
     return f"{asked} is {found[0][4][0]}" + (", a proxy" if proxy else "")
 
 

@@ -1,5 +1,6 @@
 """A look into the bucket behind a remote: which objects are there, how large, and with which ETag."""
 
+import abc
 import errno
 import hashlib
 import os
@@ -29,19 +30,19 @@ class Found(NamedTuple):
     etag: str
 
 
-class Store:
+class Store(abc.ABC):
     """The objects of a remote. Every error is an InputError that names the remote, the cause and what to do."""
 
     def __init__(self, remote: Remote):
         self.remote = remote
 
+    @abc.abstractmethod
     def look(self, oids: Iterable[str], heard: Heard) -> dict[str, Found]:
         """Those of the `oids` that are there; `heard` is told of every answer."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def blocks(self, oid: str) -> Iterator[bytes]:
         """The content of an object, block by block; FileNotFoundError if it is not there."""
-        raise NotImplementedError
 
     def md5(self, oid: str, heard: Heard) -> str:
         """The MD5 of an object's content, downloaded for it; `heard` is told of every byte."""

@@ -79,17 +79,25 @@ def main() -> None:
     args = parser.parse_args()
     if args.source and not args.source.startswith("https://"):
         raise InputError(f"FROM is {args.source!r}, expected https://...")
-    files = [file for name in args.name for file in named(name)] if args.name else list(FILES)
+    files = list(dict.fromkeys(file for name in args.name for file in named(name))) or list(FILES)
     if args.list:
         for file in files:
             print(f"{file.key:70}{state(file)}")
         return
-    files = list(dict.fromkeys(files))
     source = args.source.rstrip("/")
     transfer.tidy(PUBLISHED)
     room(files, source)
+    failed = put_all(files, source)
+    if failed:
+        raise InputError(
+            f"{failed} of {len(files)} files are not in place, expected all; the lines above say why"
+        )
+
+
+def put_all(files: list[File], source: str) -> int:
+    """Put files in place, a line each; how many failed. The error of a single file is raised."""
+    failed = 0
     with opened() as repo:
-        failed = 0
         for file in files:
             try:
                 print(f"{file.place}: {put(repo, file, source)}", flush=True)
@@ -98,10 +106,7 @@ def main() -> None:
                     raise
                 failed += 1
                 print(f"{file.place}: FAILED: {error}", flush=True)
-    if failed:
-        raise InputError(
-            f"{failed} of {len(files)} files are not in place, expected all; the lines above say why"
-        )
+    return failed
 
 
 def named(name: str) -> list[File]:

@@ -59,7 +59,7 @@ def main() -> int:
     full = parser.parse_args().full
     with opened() as repo:
         remote = chosen(repo)
-        print(f"remote '{remote.name}': {remote.url} at {remote.endpoint}")
+        print(f"remote '{remote.name}': {remote}")
         screen = Screen()
         if not remote.public:
             screen.line("environment", lambda: probe.environment(remote))

@@ -99,7 +99,7 @@ def test_a_server_that_goes_away(here, s3):
         message = one_error(push.returncode, err)
         assert "not sent (the server" in message or "not sent (the connection" in message
         assert "`make push` goes on" in message
-        assert "the server cannot be reached; run again when" in here.fails("push")
+        assert "the server cannot be reached; run again later" in here.fails("push")
     finally:
         s3.start()
     assert here.files() == before
@@ -196,6 +196,13 @@ def test_what_is_neither_here_nor_there_is_named(here, tmp_path):
     message = other.fails("push")
     assert "without checkpoints, data/base, data/train.json, neither there nor here" in message
     assert "`dvc repro` makes it" in message
+
+
+def test_a_clone_without_a_lock_is_told_how_to_get_one(here):
+    (here.folder / "dvc.lock").unlink()
+    for name in ("push", "pull"):
+        message = here.fails(name)
+        assert message == "dvc.lock: no such file, expected the lock of a run; `make repro` makes one"
 
 
 def test_keys_kept_in_the_local_configuration(here):

@@ -64,7 +64,7 @@ CODES = {
 }
 CODES |= {"301": CODES["PermanentRedirect"], "411": CODES["MissingContentLength"]}
 
-AGAIN = "run again when the server can be reached; what has arrived stays"
+AGAIN = "run again later; what has arrived stays"
 # Exceptions by name, so that no network library is imported to read a local error.
 NAMES = {
     "NoCredentialsError": Trouble("no credentials were found", KEYS),

@@ -46,11 +46,11 @@ def outs(repo: "Repo", fetch: Callable[[str], bytes], only: list[str] | None = N
     """Every output that DVC keeps, in the order of their names; with `only`, what is at or below those paths.
 
     A folder's list of files comes from DVC's cache, or from `fetch`, which gets it from the bucket or raises Lost.
-    Raises InputError if nothing is locked, or nothing is at those paths.
+    Raises InputError if there is no lock, or nothing is at those paths.
     """
+    if not Path(repo.root_dir, "dvc.lock").is_file():
+        raise InputError("dvc.lock: no such file, expected the lock of a run; `make repro` makes one")
     found = [out for out in repo.index.outs if out.use_cache and out.can_push and out.hash_info]
-    if not found:
-        raise InputError("dvc.lock: names no data, expected the lock of a run; `make repro` makes one")
     made = sorted((_out(repo, out, fetch) for out in found), key=lambda out: out.path)
     if only is None:
         return made

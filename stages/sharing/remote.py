@@ -49,6 +49,9 @@ class Remote:
         numeric = is_valid_ipv4_endpoint_url(self.endpoint) or is_valid_ipv6_endpoint_url(self.endpoint)
         return host if self.public or numeric else f"{self.bucket}.{host}"
 
+    def __str__(self) -> str:
+        return self.url if self.public else f"{self.url} at {self.endpoint}"
+
     def key(self, name: str) -> str:
         """The key of a name below the remote's prefix."""
         prefix = urlsplit(self.url).path.strip("/")

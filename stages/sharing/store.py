@@ -77,7 +77,7 @@ class Said:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, Exception) and known(error):
-            raise InputError(f"{self.remote.url} at {self.remote.endpoint}: {explain(error)}") from error
+            raise InputError(f"{self.remote}: {explain(error)}") from error
 
 
 class Bucket(Store):

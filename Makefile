@@ -7,7 +7,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help setup repro eval diff plan profile predict export submission audit workings squad
-.PHONY: test test-full verify bench lint format lock clean
+.PHONY: remote share-check push pull published
+.PHONY: test test-full verify fuzz vulnerabilities bench lint format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -67,13 +68,29 @@ workings: $(READY) ## show what a recipe writes: RAW=file WORKINGS=exact [DECIMA
 squad: $(READY) ## put the real SQuAD dev file in place: FROM=path, or from its public address
 	@python -m stages.squad $${FROM:+--from "$$FROM"}
 
+remote: $(READY) ## the bucket to share through: BUCKET=x REGION=cn-southwest-2 [PREFIX=x] [READONLY=1] [LOGIN=1]
+	@python -m stages.remote $${BUCKET:+--bucket "$$BUCKET"} $${REGION:+--region "$$REGION"} \
+		$${PREFIX:+--prefix "$$PREFIX"} $${ENDPOINT:+--endpoint "$$ENDPOINT"} $${CA:+--ca "$$CA"} \
+		$${READONLY:+--readonly} $${LOGIN:+--login}
+
+share-check: $(READY) ## try the bucket out, and hold its objects to dvc.lock: [FULL=1]
+	@python -m stages.share_check $${FULL:+--full}
+
+push: $(READY) ## share data, checkpoints and results: [CHECKPOINT=3] [REPAIR=1]
+	@python -m stages.push $${CHECKPOINT:+--checkpoint "$$CHECKPOINT"} $${REPAIR:+--repair}
+
+pull: $(READY) ## get what was shared, every object verified: [CHECKPOINT=3]
+	@python -m stages.pull $${CHECKPOINT:+--checkpoint "$$CHECKPOINT"}
+
+published: $(READY) ## import the reference's published files: [NAME=train-v2.json] [FROM=https://mirror] [LIST=1]
+	@python -m stages.published $${NAME:+--name $$NAME} $${FROM:+--from "$$FROM"} $${LIST:+--list}
+
 test: $(READY) ## all tests but the slow ones
 	@python -m pytest -m "not slow"
 
 test-full: $(READY) ## all tests
 	@python -m pytest
 
-.PHONY: fuzz vulnerabilities
 fuzz: $(READY) ## damaged inputs for all readers and scorers: [N=1000000] [SEED=1] [TARGET=name]
 	@python -m tests.fuzz $${N:+--inputs "$$N"} $${SEED:+--seed "$$SEED"} $${TARGET:+--target "$$TARGET"}
 	@test -n "$$TARGET" || python -m tests.fuzz.coverage --inputs $$(($${N:-1000000} / 5)) $${SEED:+--seed "$$SEED"}

@@ -6,6 +6,7 @@ DVC removes a stage's old outputs before it runs the stage: a wrong parameter is
 """
 
 import argparse
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stages.command import InputError, run
@@ -17,6 +18,17 @@ from stages.prepare import Prepare
 from stages.squad import PLACE
 from stages.synthesize import Synthesize
 
+
+@dataclass(frozen=True)
+class Inputs:
+    """Section `inputs`: what a stage starts from, if not from the stage before it."""
+
+    train: str
+    conversations: str
+    mindrecord: str
+
+
+OWN = Inputs("data/train-v2.json", "data/train-v2-conversation.json", "data/train-v2.mindrecord")
 MODELS = Path("data/models")  # base models of one's own, by profile
 
 
@@ -30,6 +42,7 @@ def main() -> None:
         raise InputError(
             f"{PATH}: synthetic is {synthetic!r}, expected a list of names, such as [train] or []"
         )
+    inputs(section("inputs", Inputs))
     section("synthesize", Synthesize)
     section("finetune", Finetune)
     raw = section("prepare", Prepare).raw
@@ -43,6 +56,17 @@ def main() -> None:
         from stages.model import source
 
         source.check(source.find(MODELS / name))
+
+
+def inputs(given: Inputs) -> None:
+    """Raise InputError for an input that is neither a stage's output nor there."""
+    for key, own in asdict(OWN).items():
+        path = getattr(given, key)
+        files = [path, f"{path}.db"] if key == "mindrecord" else [path]
+        for file in files if path != own else []:
+            if not Path(file).is_file():
+                hint = "; `make published` gets the reference's"
+                raise InputError(f"{PATH}: inputs.{key}: {file}: no such file{hint}")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,10 @@ from stages.audit import audit
 from stages.prepare import Prepare, figures, sift, split
 from stages.rows import Row
 from stages.synthesize import Synthesize, synthesize
+from tests.clones import Clone
+from tests.clones import made as made_clone
+from tests.clones import shared as share_clone
+from tests.serving import S3, Https
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,6 +39,42 @@ def shared() -> Path:
     if not (folder / "rows.jsonl").is_file():
         pytest.skip(f"there is no rows.jsonl in {folder} (ABACUS_SHARED names another folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory) -> Iterator[S3]:
+    """A running S3 server; a test that stops it starts it again."""
+    server = S3(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def https(s3) -> Iterator[Callable[..., Https]]:
+    """Serve a folder over https, or refuse everything: `https(folder)`, `https()`."""
+    servers: list[Https] = []
+
+    def serve(folder: Path | None = None) -> Https:
+        servers.append(Https(folder, s3.cert, s3.key))
+        return servers[-1]
+
+    yield serve
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory) -> Path:
+    """A small DVC repository after its run, to be copied."""
+    return made_clone(tmp_path_factory.mktemp("template")).folder
+
+
+@pytest.fixture
+def here(template, s3, tmp_path) -> Clone:
+    """A small DVC repository with a remote in an empty bucket of its own."""
+    shutil.copytree(template, tmp_path / "here", symlinks=True)
+    return share_clone(Clone(tmp_path / "here"), s3)
 
 
 @pytest.fixture(scope="session")

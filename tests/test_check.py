@@ -50,6 +50,18 @@ def test_the_committed_parameters_pass(check):
         ("prepare", "decimals", -1, "params.yaml: prepare.decimals is -1, expected 0 to 10"),
         ("prepare", "mix", "even", "params.yaml: prepare.mix is 'even', expected one of: proportional"),
         ("prepare", "raw", "data/no.json", "params.yaml: prepare.raw: data/no.json: no such file"),
+        (
+            "inputs",
+            "train",
+            "data/published/train-v2.json",
+            "params.yaml: inputs.train: data/published/train-v2.json: no such file; `make published` gets the",
+        ),
+        (
+            "inputs",
+            "mindrecord",
+            "params.yaml",
+            "params.yaml: inputs.mindrecord: params.yaml.db: no such file",
+        ),
         ("finetune", "seed", 0, "params.yaml: finetune.seed is 0, expected 1 to"),
         (
             "predict",

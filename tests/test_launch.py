@@ -187,7 +187,9 @@ def test_a_rank_s_own_error_is_the_stage_s(inputs: Path) -> None:
 def test_a_taken_port_is_named(inputs: Path) -> None:
     port = yaml.safe_load((inputs / "two.yaml").read_text(encoding="utf-8"))["abacus"]["launch"]["port"]
     with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of the runs before, which have just ended
+        taken.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # of the runs before, which have just ended
         taken.bind(("127.0.0.1", port))
         taken.listen()
         done = command(inputs, "no", "port.log", "--profile", "two.yaml")

@@ -11,13 +11,25 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.clones import Clone
+from tests.clones import shared as share_clone
 from tests.workspace import ROOT, dvc, ran, small_clone, tracked, write_params
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 SCORING = ("arithmetic", "em_f1", "squad")
 LIGHT = (
     *("synthesize", "prepare", "audit", "workings", "converse", "evaluate", "report", "diff", "squad"),
-    *("check", "submission", "vulnerabilities"),
+    *(
+        "check",
+        "submission",
+        "vulnerabilities",
+        "remote",
+        "share_check",
+        "push",
+        "pull",
+        "published",
+        "verify",
+    ),
 )
 PIN = "data/squad/dev-v1.1.json.dvc"
 FILES = ("data/train-v2.json", "data/train-v2.mindrecord", "data/base", "checkpoints", "data/predictions/5")
@@ -179,6 +191,45 @@ def test_verify_finds_the_one_file_that_is_not_as_committed(clone):
         lines[-1]
         == f"{len(ran(said)) - len(differing)} of {len(ran(said))} stages are as committed, byte for byte"
     )
+
+
+def test_a_second_machine_gets_the_same_workspace_by_pulling(clone, s3, tmp_path):
+    folder, _, _ = clone
+    here = share_clone(Clone(folder), s3)
+    here.ok("push")
+    there = here.fresh(tmp_path / "there")
+    there.ok("pull")
+    assert ran(there.ok("dvc", "repro")) == set()
+    assert set(json.loads(there.ok("dvc", "status", "--json"))) == {PIN}
+    shown = [json.loads(machine.ok("dvc", "metrics", "show", "--json")) for machine in (here, there)]
+    assert shown[0] == shown[1]
+    assert set(there.files()) - set(here.files()) == set()
+
+
+def test_a_stage_starts_from_another_file_than_the_stage_before_it(clone):
+    folder, params, _ = clone
+    published = folder / "data/published"
+    for key, names, stage, before in (
+        ("train", ["train-v2.json"], "converse", "prepare"),
+        ("conversations", ["train-v2-conversation.json"], "mindrecord", "converse"),
+        ("mindrecord", ["train-v2.mindrecord", "train-v2.mindrecord.db"], "finetune", "mindrecord"),
+    ):
+        published.mkdir(exist_ok=True)
+        for name in names:
+            shutil.copyfile(folder / "data" / name, published / name)
+        own = params["inputs"][key]
+        params["inputs"][key] = f"data/published/{names[0]}"
+        write_params(folder, params)
+        dvc(folder, "add", *(f"data/published/{name}" for name in names))
+        said = dvc(folder, "repro", "--dry", stage)
+        assert stage in ran(said), "its input is another file now"
+        assert f"stage '{before}'" not in said.lower()
+        said = dvc(folder, "repro", stage)
+        assert ran(said) == {stage}
+        params["inputs"][key] = own
+        write_params(folder, params)
+        shutil.rmtree(published)
+    assert ran(dvc(folder, "repro")) == set(), "with its own inputs all is as it was"
 
 
 @pytest.mark.parametrize("name", SCORING)

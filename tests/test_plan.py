@@ -449,7 +449,9 @@ def test_lengths_by_hand() -> None:
 
 def test_command_is_the_stage_s() -> None:
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["finetune"]
-    assert " ".join(stage["cmd"].replace("${profile}", "NAME").split()) == FINETUNE.format("NAME")
+    inputs = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["inputs"]
+    written = stage["cmd"].replace("${profile}", "NAME").replace("${inputs.mindrecord}", inputs["mindrecord"])
+    assert " ".join(written.split()) == FINETUNE.format("NAME")
 
 
 def test_importing_the_plan_imports_no_mindspore() -> None:

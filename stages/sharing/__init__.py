@@ -1,0 +1,1 @@
+"""What the commands that share through a bucket have in common."""

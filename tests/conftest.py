@@ -77,6 +77,19 @@ def here(template, s3, tmp_path) -> Clone:
     return share_clone(Clone(tmp_path / "here"), s3)
 
 
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    """A disk of twenty megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(place)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"a disk of its own cannot be mounted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
 @pytest.fixture(scope="session")
 def stage() -> Callable[..., subprocess.CompletedProcess]:
     """Run `python -m stages.NAME ARGUMENTS` in the repository's root; `stdin` is text."""

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,19 +73,6 @@ def commands(tmp_path_factory, stage, write_lines) -> dict[str, Command]:
 
 
 STAGES = ("synthesize", "prepare", "converse", "mindrecord", "base", "evaluate", "report", "answer")
-
-
-@pytest.fixture
-def disk(tmp_path) -> Iterator[Path]:
-    """A disk of twenty megabytes."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(place)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"a disk of its own cannot be mounted here: {done.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def fill(disk: Path, room: int) -> None:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.clones import Clone, bucket, enlarge, one_error, wait_for
+from tests.clones import Clone, bucket, enlarge, impatient, one_error, wait_for
 
 MANY = {f"data/big-{n}": 20_000_000 for n in range(6)}
 
@@ -102,7 +102,7 @@ def test_a_killed_pull_goes_on_where_it_was(here, tmp_path):
 def test_a_server_that_goes_away(here, s3, tmp_path):
     enlarge(here, MANY)
     here.ok("push")
-    there = here.fresh(tmp_path / "there")
+    there = impatient(here.fresh(tmp_path / "there"))
     cache = there.folder / ".dvc/cache/files/md5"
     pull = there.start("pull")
     wait_for(lambda: list(cache.glob("??/*")))

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from stages.sharing.objects import md5
-from tests.clones import Clone, bucket, enlarge, one_error, wait_for
+from tests.clones import Clone, bucket, enlarge, impatient, one_error, wait_for
 from tests.serving import KEY, SECRET
 
 COUNT = 9  # objects of the small repository: 7 files and 2 lists
@@ -90,6 +90,7 @@ def test_an_interrupted_push_says_so_in_one_line(here, s3):
 
 def test_a_server_that_goes_away(here, s3):
     enlarge(here, MANY)
+    impatient(here)
     before = here.files()
     push = here.start("push")
     wait_for(lambda: s3.objects(bucket(here)))

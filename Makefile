@@ -86,7 +86,7 @@ published: $(READY) ## import the reference's published files: [NAME=train-v2.js
 	@python -m stages.published $${NAME:+--name $$NAME} $${FROM:+--from "$$FROM"} $${LIST:+--list}
 
 test: $(READY) ## all tests but the slow ones
-	@python -m pytest -m "not slow"
+	@python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-full: $(READY) ## all tests
 	@python -m pytest

@@ -13,6 +13,7 @@ import yaml
 from stages import finetune
 from stages.command import InputError
 from stages.model import config, weights
+from tests.llama import logits
 from tests.training import (
     LENGTH,
     MODEL,
@@ -81,50 +82,14 @@ def test_first_loss_is_the_mean_over_the_learned_tokens_of_the_batch(first: Path
     batch = rows(4)
     losses = []
     for row in batch:
-        logits = forward(base, row["input_ids"][:-1])
+        scores = logits(weights.shape_of(MODEL), base, row["input_ids"][:-1])
         labels = row["labels"][1:]
         learned = labels != -100
-        largest = logits.max(-1)
-        norms = largest + np.log(np.exp(logits - largest[:, None]).sum(-1))
-        losses.append((norms - logits[np.arange(LENGTH - 1), labels])[learned])
+        largest = scores.max(-1)
+        norms = largest + np.log(np.exp(scores - largest[:, None]).sum(-1))
+        losses.append((norms - scores[np.arange(LENGTH - 1), labels])[learned])
     assert len({part.size for part in losses}) > 1  # else the mean of the rows' means would do as well
     assert history(first)[0]["loss"] == pytest.approx(np.concatenate(losses).mean(), rel=1e-6)
-
-
-def forward(base: weights.Weights, ids: np.ndarray) -> np.ndarray:
-    """Logits of a Llama in float64."""
-    heads, kv_heads = MODEL["num_heads"], MODEL["n_kv_heads"]
-    size = MODEL["hidden_size"] // heads
-    length = len(ids)
-
-    def norm(x: np.ndarray, name: str) -> np.ndarray:
-        return x / np.sqrt((x**2).mean(-1, keepdims=True) + MODEL["rms_norm_eps"]) * base[name]
-
-    def turned(x: np.ndarray) -> np.ndarray:
-        angles = np.arange(length)[:, None] * MODEL["theta"] ** (-np.arange(0, size, 2) / size)
-        cos, sin = (np.tile(part(angles), 2)[:, None] for part in (np.cos, np.sin))
-        rotated = np.concatenate((-x[..., size // 2 :], x[..., : size // 2]), -1)
-        return x * cos + rotated * sin
-
-    hidden = base["model.tok_embeddings.embedding_weight"][ids].astype(np.float64)
-    for number in range(MODEL["num_layers"]):
-        layer = f"model.layers.{number}."
-        x = norm(hidden, layer + "attention_norm.weight")
-        q, k, v = (
-            (x @ base[f"{layer}attention.{name}.weight"].T).reshape(length, count, size)
-            for name, count in (("wq", heads), ("wk", kv_heads), ("wv", kv_heads))
-        )
-        k, v = (np.repeat(part, heads // kv_heads, 1) for part in (turned(k), v))
-        scores = np.einsum("qhd,khd->hqk", turned(q), k) / np.sqrt(size)
-        scores = np.where(np.tril(np.ones((length, length), bool)), scores, -np.inf)
-        shares = np.exp(scores - scores.max(-1, keepdims=True))
-        shares /= shares.sum(-1, keepdims=True)
-        mixed = np.einsum("hqk,khd->qhd", shares, v).reshape(length, -1)
-        hidden = hidden + mixed @ base[layer + "attention.wo.weight"].T
-        x = norm(hidden, layer + "ffn_norm.weight")
-        gate, up = (x @ base[f"{layer}feed_forward.{name}.weight"].T for name in ("w1", "w3"))
-        hidden = hidden + gate / (1 + np.exp(-gate)) * up @ base[layer + "feed_forward.w2.weight"].T
-    return norm(hidden, "model.norm_out.weight") @ base["lm_head.weight"].T
 
 
 STEPS = [0, 1, 117, 233, 234, 235, 1562, 4022, 7000, 7809]

@@ -117,7 +117,7 @@ def test_keys_go_where_only_their_owner_reads_and_follow_the_address(clone):
         ([*OBS, "--prefix", "a//b"], "PREFIX is 'a//b', expected letters, digits"),
         ([*OBS, "--prefix", "/"], "PREFIX is '/', expected letters, digits"),
         ([*OBS, "--endpoint", "http://x"], "ENDPOINT is 'http://x', expected https://host"),
-        ([*OBS, "--endpoint", "https://k:s@x"], "ENDPOINT is 'https://k:s@x', expected https://host"),
+        ([*OBS, "--endpoint", "https://k:s@x"], "ENDPOINT is 'https://***@x', expected https://host"),
         ([*OBS, "--ca", "no.pem"], "no.pem: no such file, expected certificates (PEM)"),
         ([*OBS, "--readonly", "--login"], "READONLY and LOGIN exclude each other"),
         (["--login"], ".dvc/config: no remote 'obs', expected BUCKET=name and REGION=region"),

@@ -77,6 +77,24 @@ def test_training_again_gives_the_same_bytes(real, stage, tmp_path):
     assert first == second
 
 
+@pytest.mark.slow
+def test_a_learning_rate_of_100_is_stopped(real, stage, tmp_path):
+    text = (ROOT / "stages/model/profiles/smollm2-135m.yaml").read_text(encoding="utf-8")
+    assert "learning_rate: 1.0e-3" in text
+    (tmp_path / "hot.yaml").write_text(text.replace("learning_rate: 1.0e-3", "learning_rate: 100.0"))
+    params = yaml.safe_load((real / "params.yaml").read_text(encoding="utf-8"))
+    params["finetune"]["steps_per_checkpoint"] = 4
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    done = stage(
+        "finetune", "--profile", tmp_path / "hot.yaml", "--base", real / "base", "--mindrecord",
+        real / "rows.mindrecord", "--out", tmp_path / "checkpoints", "--scratch", tmp_path / "scratch",
+        "--log", tmp_path / "log", "--params", tmp_path / "params.yaml",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "has been above 11.88 for 3 steps, expected less" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "checkpoints").exists()
+
+
 ASK = """
 import sys, json
 from pathlib import Path

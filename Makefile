@@ -89,7 +89,7 @@ test: $(READY) ## all tests but the slow ones
 	@python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-full: $(READY) ## all tests
-	@python -m pytest
+	@python -m pytest -n 2 --dist loadfile
 
 fuzz: $(READY) ## damaged inputs for all readers and scorers: [N=1000000] [SEED=1] [TARGET=name]
 	@python -m tests.fuzz $${N:+--inputs "$$N"} $${SEED:+--seed "$$SEED"} $${TARGET:+--target "$$TARGET"}

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from stages.command import InputError, replacing, run
+from stages.finished import check_base
 from stages.model.config import profile
 from stages.model.prompt import Prompter
 from stages.model.quiet import framework_log
@@ -26,6 +27,8 @@ from stages.params import PATH, read_yaml, section
 from stages.predict import Predict, complete, load, problem_prompts
 from stages.rows import BOM, clip, loads, write_rows
 from stages.scoring.arithmetic import final_number
+
+SET = ("line", "error", "completion", "answer")  # keys of a row that are written, never read
 
 
 class Line(NamedTuple):
@@ -106,10 +109,12 @@ def answer_text(completion: str) -> str | None:
 
 def result(line: Line, completions: dict[int, str]) -> dict[str, Any]:
     """Return what is written for a line."""
+    # What an earlier run has set is not this one's: its output may be the input of a second try.
+    row = {key: value for key, value in line.row.items() if key not in SET}
     if line.fault:
-        return {**line.row, "line": line.number, "error": line.fault}
+        return {**row, "line": line.number, "error": line.fault}
     text = completions[line.number]
-    return {**line.row, "completion": text, "answer": answer_text(text)}
+    return {**row, "completion": text, "answer": answer_text(text)}
 
 
 def decode(
@@ -137,13 +142,15 @@ def main() -> None:
     to = parser.parse_args()
     settings = profile(to.profile or str(read_yaml(to.params).get("profile")))
     template = section("predict", Predict, to.params).template
-    if to.output.is_dir():
-        raise InputError(f"{to.output}: is a folder, expected a file to write")
+    output = to.output.resolve()  # a link stays one
+    if output.exists() and not output.is_file():
+        raise InputError(f"{to.output}: is a folder or a device, expected a file to write")
+    check_base(to.base, to.adapter)
     lines = read_lines(to.input)
     how = settings["abacus"]["decode"]
     # What a prompt may take of the model's positions; the answer needs the others.
     limit = settings["model"]["model_config"]["max_position_embedding"] - how["math_new_tokens"]
-    with framework_log(Path("logs/answer.log")) as screen, replacing(to.output) as part:
+    with framework_log(Path("logs/answer.log")) as screen, replacing(output) as part:
         prompter, decoder, _ = load(settings, to.base, to.adapter, screen)
         lines, prompts = ask(lines, prompter, template, limit)
         for line in lines:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from stages.command import InputError, run
 from stages.finetune import Finetune
-from stages.model import config
+from stages.model import config, limits
 from stages.params import PATH, read_yaml, section
 from stages.predict import Predict
 from stages.prepare import Prepare
+from stages.problems.categories import CATEGORIES
 from stages.squad import PLACE
 from stages.synthesize import Synthesize
 
@@ -48,14 +49,27 @@ def main() -> None:
     raw = section("prepare", Prepare).raw
     if raw not in {f"data/raw/{name}.json" for name in synthetic} and not Path(raw).is_file():
         raise InputError(f"{PATH}: prepare.raw: {raw}: no such file")
-    squad = section("predict", Predict).squad
+    asked = section("predict", Predict)
+    kinds = len(CATEGORIES)
+    if asked.math_limit < min(kinds, section("prepare", Prepare).test_size):
+        raise InputError(
+            f"{PATH}: predict.math_limit is {asked.math_limit}, expected at least {kinds}, one of each category"
+        )
+    squad = asked.squad
     if not Path(squad).is_file():
         hint = "; `make squad` puts it there" if squad == str(PLACE) else ""
         raise InputError(f"{PATH}: predict.squad: {squad}: no such file{hint}")
-    if config.profile(name)["abacus"]["base"]["source"] == "directory":
+    profile = config.profile(name)
+    limits.check(profile, f"profile {name!r}")
+    if profile["abacus"]["base"]["source"] == "directory":
         from stages.model import source
 
         source.check(source.find(MODELS / name))
+    if profile["context"]["device_target"] == "Ascend" and not list(Path("/dev").glob("davinci*")):
+        raise InputError(
+            f"profile {name!r}: context.device_target is Ascend, expected a machine with an NPU (/dev/davinci*); "
+            f"`make plan PROFILE={name}` needs none"
+        )
 
 
 def inputs(given: Inputs) -> None:

@@ -18,12 +18,14 @@ import numpy as np
 from tqdm import tqdm
 
 from stages.command import InputError, free_bytes, read_json, replacing, run, write_json
+from stages.finished import check_base
 from stages.model import config as configs
 from stages.model import weights
 from stages.model.lora import PART, fold, fold_pairs
 from stages.model.quiet import framework_log
 from stages.model.weights import Shape, Weights
 
+MARK = "export.json"  # by which an earlier export is known
 # What a checkpoint of MindFormers holds beside the model: the optimiser's states and where the run stood.
 STATES = ("adam_m.", "adam_v.", "accu_grads.")
 COUNTERS = {"global_step", "scale_sense", "loss_scale", "epoch_num", "step_num", "current_iterator_step"}
@@ -32,6 +34,9 @@ COUNTERS = {"global_step", "scale_sense", "loss_scale", "epoch_num", "step_num",
 def main() -> None:
     """Fold one checkpoint into the base model and write it out."""
     args = arguments()
+    check_out(args)
+    if args.adapter:
+        check_base(args.base, args.adapter)
     profile = configs.profile(args.profile or configs.chosen())
     base = args.base / "model.json"
     shape = read_json(base, "the output of stage base")
@@ -63,6 +68,18 @@ def arguments() -> argparse.Namespace:
     if bool(args.shards) != bool(args.strategy):
         parser.error("--shards and --strategy go together")
     return args
+
+
+def check_out(args: argparse.Namespace) -> None:
+    """Raise InputError for a place that holds something else than an earlier export."""
+    out = args.out.resolve()
+    sources = [path.resolve() for path in (args.base, args.adapter, args.shards, args.strategy) if path]
+    if any(out == path or out in path.parents or path in out.parents for path in sources):
+        raise InputError(f"{args.out}: is, holds or lies in what is exported, expected a new name")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{args.out}: is there and no folder, expected a new name")
+    if out.is_dir() and any(out.iterdir()) and not (out / MARK).is_file():
+        raise InputError(f"{args.out}: holds something else than an export, expected a new name")
 
 
 def collect(
@@ -144,7 +161,7 @@ def write(out: Path, folded: Weights, shape: Shape, base: Path, about: dict[str,
         }
         bar.update()
         about |= {"parameters": weights.parameters(shape), "dtype": ", ".join(types), "files": files}
-        write_json(part / "export.json", about)
+        write_json(part / MARK, about)
         bar.update()
     print(
         f"{out}: model.ckpt and huggingface/, {weights.parameters(shape):,} parameters as {types[0]}",

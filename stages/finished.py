@@ -16,6 +16,7 @@ from stages.predict import read_adapter
 from stages.rows import clip
 
 LOCK, CHECKPOINTS, METRICS = Path("dvc.lock"), Path("checkpoints"), Path("metrics")
+BASE = Path("data/base")
 PREDICTIONS, EXPORTS = Path("data/predictions"), Path("exports")
 # What is taken from each file: the keys that must be there, below a section, and of what kind.
 NUMBER = (int, float)
@@ -68,6 +69,7 @@ def read_run() -> Finished:
     """Read the run in the current folder; InputError for what is missing, damaged or stale."""
     lock, params = read_lock(), require(read_yaml(PATH), RECIPE, PATH)
     check_params(lock, params)
+    check_lock(lock)
     metrics = report.read_metrics(METRICS, report.CHECKPOINTS)
     summary = report.summarise(metrics)
     for number, found in metrics.items():
@@ -139,6 +141,40 @@ def check_params(lock: dict[str, Any], params: dict[str, Any]) -> None:
         raise InputError(
             f"{PATH}: profile is {profile}, but finetune ran with {ran and ran[1]}: `make repro`"
         )
+
+
+def check_lock(lock: dict[str, Any]) -> None:
+    """Raise InputError where a stage has run on another file than the stage before it has left."""
+    made = {
+        out["path"]: (stage, out.get("md5")) for stage, entry in lock.items() for out in entry.get("outs", [])
+    }
+    for stage, entry in lock.items():
+        for dep in entry.get("deps", []):
+            before, left = made.get(dep["path"], ("", None))
+            if left != dep.get("md5") and before:
+                raise InputError(
+                    f"{LOCK}: {stage} ran on another {dep['path']} than {before} has made since: `make repro`"
+                )
+
+
+def check_base(base: Path, adapter: Path) -> None:
+    """Raise InputError for a checkpoint of the pipeline that was trained on another base model than is there now.
+
+    Both must be the pipeline's own; of other folders nothing is known.
+    """
+    ours = (base.resolve(), adapter.resolve().parent) == (BASE.resolve(), CHECKPOINTS.resolve())
+    if not ours or not LOCK.is_file() or adapter.name == "0":
+        return
+    lock = read_yaml(LOCK).get("stages") or {}
+    used, made = (
+        next(
+            (entry.get("md5") for entry in lock.get(stage, {}).get(key, []) if entry["path"] == str(BASE)),
+            None,
+        )
+        for stage, key in (("finetune", "deps"), ("base", "outs"))
+    )
+    if used != made:
+        raise InputError(f"{adapter}: was trained on another base model than {base} is now: `make repro`")
 
 
 def check_step(path: Path, found: dict[str, Any], number: int) -> None:

@@ -19,7 +19,7 @@ from stages.finetune import Finetune
 from stages.lengths import Lengths, measure, sample
 from stages.mindrecord import read_turns
 from stages.model import config as configs
-from stages.model import launch, memory, weights
+from stages.model import launch, limits, memory, weights
 from stages.model.prompt import Prompter
 from stages.model.quiet import framework_log
 from stages.model.tokenizer import SPECIALS, Tokenizer
@@ -51,6 +51,7 @@ def main() -> None:
     to = arguments()
     name = to.profile or str(read_yaml(to.params).get("profile"))
     config = configs.profile(name)
+    limits.check(config, f"profile {name!r}")
     steps = section("finetune", Finetune, to.params).steps_per_checkpoint
     if steps == "profile":
         steps = config["abacus"]["finetune"]["steps_per_checkpoint"]
@@ -160,13 +161,15 @@ def planned(config: dict[str, Any], name: str, rows: Rows, steps: int, base: Pat
     ranks, total = configs.ranks(config), max(files)
     built = skeleton.build(resolved, ranks, files)
     model = config["model"]["model_config"]
-    own_size = weights.parameters(own_base(base, model) or weights.shape_of(model))
+    own = own_base(base, model)
+    own_size = weights.parameters(own or weights.shape_of(model))
     batch = configs.batch_rows(config)
     epoch = rows.count // batch
     return {
         "profile": name,
         "trainable_parameters": built.trainable,
         "base_parameters": own_size,
+        "base_parameters_of": "" if own else f", an output matrix counted; {base} will say if it is tied",
         "ratio_of_8_03e9": built.trainable / FIXED_DENOMINATOR,
         "ratio_of_base": built.trainable / own_size,
         "rows": rows.count,

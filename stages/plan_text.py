@@ -25,7 +25,7 @@ def about_run(plan: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("profile", plan["profile"]),
         ("ranks", f"{ranks}, {plan['device']}"),
-        ("parameters of the base", f"{plan['base_parameters']:,}"),
+        ("parameters of the base", f"{plan['base_parameters']:,}{plan['base_parameters_of']}"),
         ("trainable parameters", f"{plan['trainable_parameters']:,}"),
         ("ratio of 8.03e9", repr(plan["ratio_of_8_03e9"])),
         ("ratio of the base", repr(plan["ratio_of_base"])),

@@ -1,6 +1,7 @@
 """Answering any file of problems: a line for a line whatever they hold, and an answer that depends on its row alone."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -228,6 +229,32 @@ def test_a_file_is_answered(attempt):
     assert "平方根" in out.decode()
 
 
+def test_what_an_earlier_run_has_set_is_not_kept(attempt):
+    """Its output is the input of a second try."""
+    stale = {"line": 4, "error": "stale", "completion": "old", "answer": "7", "id": 3}
+    rows = [{"problem": "1+1"} | stale, {"problem": 5} | stale]
+    done, out = attempt("".join(json.dumps(row) + "\n" for row in rows).encode())
+    assert done.returncode == 1
+    first, second = lines_of(out)
+    assert set(first) == {"problem", "id", "completion", "answer"}
+    assert first["completion"] != "old"
+    assert set(second) == {"problem", "id", "line", "error"}
+    assert second["line"] == 2
+
+
+def test_a_link_stays_one_and_a_device_is_none_to_write(attempt, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "other").symlink_to(tmp_path / "folder" / "real.jsonl")
+    done, old = attempt(b'{"problem": "1+1"}\n', output=tmp_path / "other")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "other").is_symlink() and old == b"old"
+    assert lines_of((tmp_path / "folder" / "real.jsonl").read_bytes())[0]["problem"] == "1+1"
+    os.mkfifo(tmp_path / "folder" / "pipe")
+    done, _ = attempt(b'{"problem": "1+1"}\n', output=tmp_path / "folder" / "pipe")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("pipe: is a folder or a device, expected a file to write")
+
+
 def test_the_profile_is_that_of_params_yaml_if_none_is_given(attempt, params):
     path = params()
     path = path.rename(path.with_name("other"))
@@ -274,7 +301,7 @@ def test_rows_that_fail_are_named_and_not_lost(attempt, tmp_path):
         (b"", {}, "in.jsonl: holds no rows, expected JSON Lines"),
         (b"\xef\xbb\xbf\n \r\n\n", {}, "in.jsonl: holds no rows, expected JSON Lines"),
         (b"{}", {"input": "stages"}, "stages: is a folder, expected a JSON Lines file"),
-        (b"{}", {"output": "stages"}, "stages: is a folder, expected a file to write"),
+        (b"{}", {"output": "stages"}, "stages: is a folder or a device, expected a file to write"),
         (b"{}", {"profile": "tini"}, "profile 'tini' does not exist"),
         (
             b"{}",

@@ -48,6 +48,12 @@ def test_the_committed_parameters_pass(check):
         (None, "synthetic", "train", "params.yaml: synthetic is 'train', expected a list of names"),
         ("synthesize", "scale", 0, "params.yaml: synthesize.scale is 0.0, expected"),
         ("prepare", "decimals", -1, "params.yaml: prepare.decimals is -1, expected 0 to 10"),
+        (
+            "predict",
+            "math_limit",
+            5,
+            "params.yaml: predict.math_limit is 5, expected at least 11, one of each category",
+        ),
         ("prepare", "mix", "even", "params.yaml: prepare.mix is 'even', expected one of: proportional"),
         ("prepare", "raw", "data/no.json", "params.yaml: prepare.raw: data/no.json: no such file"),
         (
@@ -82,3 +88,17 @@ def test_a_wrong_parameter_is_one_line(check, section, key, value, message):
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {message}"), done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_an_npu_that_is_not_there_is_one_line_before_anything_runs(check, tmp_path):
+    """A profile for Ascend whose base model is in place: else its outputs would go before MindSpore says so."""
+    if list(Path("/dev").glob("davinci*")):
+        pytest.skip("this machine has an NPU")
+    text = (ROOT / "stages/model/profiles/tiny.yaml").read_text(encoding="utf-8")
+    step = "runner_wrapper: {type: MFTrainOneStepCell}\n"
+    own = tmp_path / "npu.yaml"
+    own.write_text(text.replace("device_target: CPU", "device_target: Ascend") + step, encoding="utf-8")
+    done = check(lambda params: params.update(profile=str(own)))
+    assert done.returncode == 1
+    assert "context.device_target is Ascend, expected a machine with an NPU (/dev/davinci*)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -206,11 +206,12 @@ def test_a_merged_checkpoint(work: Path, exported: Path, tmp_path: Path, stage) 
 def test_a_checkpoint_of_something_else(work: Path, tmp_path: Path, stage, error_line, change, said) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").write_text("old")
+    (tmp_path / "out" / "export.json").write_text("{}")
     save_checkpoint(tmp_path / "x.ckpt", load_checkpoint(work / "base" / "model.ckpt") | change)
     done = run(stage, work, "--checkpoint", tmp_path / "x.ckpt", "--out", tmp_path / "out")
     assert done.returncode == 1
     assert said in done.stderr.splitlines()[-1]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["old"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"old", "export.json"}
 
 
 @pytest.mark.parametrize(
@@ -229,6 +230,32 @@ def test_a_missing_input_is_one_line(work: Path, tmp_path: Path, stage, words, s
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"error: {said}"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("precious", "precious: holds something else than an export, expected a new name"),
+        ("file", "file: is there and no folder, expected a new name"),
+        ("base", "base: is, holds or lies in what is exported, expected a new name"),
+        ("3", "3: is, holds or lies in what is exported, expected a new name"),
+        (".", ": is, holds or lies in what is exported, expected a new name"),
+        ("base/huggingface", "huggingface: is, holds or lies in what is exported, expected a new name"),
+    ],
+)
+def test_a_place_that_holds_something_else_stays_as_it_is(
+    work: Path, tmp_path: Path, stage, out, said
+) -> None:
+    copy = shutil.copytree(work, tmp_path / "work")
+    (copy / "precious").mkdir()
+    (copy / "precious" / "thesis.txt").write_text("years of work")
+    (copy / "file").write_text("old")
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and path.suffix != ".log"}
+    done = run(stage, copy, "--adapter", copy / "3", "--out", copy / out)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(said)
+    after = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and path.suffix != ".log"}
+    assert after == before
 
 
 def test_an_adapter_that_does_not_fit(work: Path, tmp_path: Path) -> None:

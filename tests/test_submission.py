@@ -15,6 +15,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages import finished
+from stages.command import InputError
 from stages.model import config as configs
 from stages.submission import anonymous
 
@@ -379,3 +381,35 @@ def test_a_place_that_holds_something_else_stays_as_it_is(place, name):
     before = contents(place)
     assert refused(place, "--out", name).startswith(f"{name}: ")
     assert contents(place) == before
+
+
+def lock_of(base: str, used: str) -> dict:
+    return {
+        "base": {"cmd": "x", "outs": [{"path": "data/base", "md5": base}]},
+        "finetune": {"cmd": "x", "deps": [{"path": "data/base", "md5": used}]},
+    }
+
+
+def test_a_stage_that_ran_on_another_file_than_there_is_now_is_named():
+    finished.check_lock(lock_of("a.dir", "a.dir"))
+    with pytest.raises(
+        InputError, match=r"finetune ran on another data/base than base has made since: `make repro`"
+    ):
+        finished.check_lock(lock_of("b.dir", "a.dir"))
+
+
+def test_a_checkpoint_of_another_base_model_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    base, adapter = Path("data/base"), Path("checkpoints/5")
+    finished.check_base(base, adapter)  # without a lock nothing is known
+    for used, refused in (("a.dir", False), ("b.dir", True)):
+        Path("dvc.lock").write_text(yaml.safe_dump({"stages": lock_of("a.dir", used)}), encoding="utf-8")
+        finished.check_base(tmp_path / "elsewhere", adapter)
+        finished.check_base(base, Path("checkpoints/0"))
+        if refused:
+            with pytest.raises(
+                InputError, match=r"checkpoints/5: was trained on another base model than data/base is"
+            ):
+                finished.check_base(base, adapter)
+        else:
+            finished.check_base(base, adapter)

@@ -67,12 +67,14 @@ def build(config: dict[str, Any], ranks: int, ends: Iterable[int]) -> Skeleton:
     with no_init_parameters():
         try:
             network = _network(settings)
-        except (TypeError, ValueError) as error:
+            network.set_train()
+            schedule = build_lr(settings.lr_schedule)
+            optimizer = _optimizer(settings, network, schedule)
+        except (TypeError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"MindFormers cannot build the profile's model: {reason}") from error
-        network.set_train()
-        schedule = build_lr(settings.lr_schedule)
-        optimizer = _optimizer(settings, network, schedule)
+            raise InputError(
+                f"MindFormers cannot build the profile's model or optimiser: {reason}"
+            ) from error
     return _measured(network, optimizer, schedule, [end - 1 for end in ends])
 
 

@@ -25,12 +25,12 @@ $(READY): requirements.lock
 setup: $(READY) ## make the virtual environment, of exact versions
 
 repro: $(READY) ## run all that has changed, then print the table: [PROFILE=name]
-	@python -m stages.check $${PROFILE:+--profile "$$PROFILE"}
+	@python -m stages.mend && python -m stages.check $${PROFILE:+--profile "$$PROFILE"}
 	@dvc $(if $(PROFILE),exp run -S "profile=$$PROFILE",repro) report
 	@python -m stages.report --metrics metrics --print
 
 eval: $(READY) ## bring the evaluation up to date and print one table
-	@python -m stages.check
+	@python -m stages.mend && python -m stages.check
 	@dvc repro -q report
 	@python -m stages.report --metrics metrics --print
 

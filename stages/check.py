@@ -6,9 +6,6 @@ DVC removes a stage's old outputs before it runs the stage: a wrong parameter is
 """
 
 import argparse
-import json
-import sys
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,7 +30,6 @@ class Inputs:
 
 
 OWN = Inputs("data/train-v2.json", "data/train-v2-conversation.json", "data/train-v2.mindrecord")
-RWLOCK = Path(".dvc/tmp/rwlock")
 MODELS = Path("data/models")  # base models of one's own, by profile
 
 
@@ -41,7 +37,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", help="another one than params.yaml chooses")
     name = parser.parse_args().profile or config.chosen()
-    mend_rwlock()
     params = read_yaml(PATH)
     synthetic = params.get("synthetic")
     if not isinstance(synthetic, list) or not all(isinstance(name, str) for name in synthetic):
@@ -75,25 +70,6 @@ def main() -> None:
             f"profile {name!r}: context.device_target is Ascend, expected a machine with an NPU (/dev/davinci*); "
             f"`make plan PROFILE={name}` needs none"
         )
-
-
-def mend_rwlock(path: Path = RWLOCK) -> bool:
-    """Remove DVC's list of who reads and writes what if it is no JSON; return whether it was.
-
-    A DVC that is killed while it writes the list leaves half of it, and every later one refuses to run. A DVC
-    that is writing it at this moment is done a second later.
-    """
-    for wait in (1, 0):
-        try:
-            json.loads(path.read_text(encoding="utf-8"))
-            return False
-        except FileNotFoundError:
-            return False
-        except ValueError:
-            time.sleep(wait)
-    path.unlink(missing_ok=True)
-    print(f"{path}: half-written by a DVC that was killed; removed", file=sys.stderr)
-    return True
 
 
 def inputs(given: Inputs) -> None:

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.check import mend_rwlock
-
 ROOT = Path(__file__).parents[1]
 
 
@@ -104,20 +102,3 @@ def test_an_npu_that_is_not_there_is_one_line_before_anything_runs(check, tmp_pa
     assert done.returncode == 1
     assert "context.device_target is Ascend, expected a machine with an NPU (/dev/davinci*)" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize("left", ["", '{"read": {"data/base": [{"pid": 1, "c'])
-def test_a_half_written_list_of_dvc_is_removed(tmp_path, left):
-    """What a DVC leaves that was killed while writing; every later one says that it is corrupted."""
-    path = tmp_path / "rwlock"
-    path.write_text(left)
-    assert mend_rwlock(path)
-    assert not path.exists()
-
-
-def test_a_whole_list_of_dvc_stays(tmp_path):
-    path = tmp_path / "rwlock"
-    assert not mend_rwlock(path)
-    path.write_text('{"read": {}, "write": {}}')
-    assert not mend_rwlock(path)
-    assert path.read_text() == '{"read": {}, "write": {}}'

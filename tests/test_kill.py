@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from stages.check import RWLOCK, mend_rwlock
+from stages.mend import mend
 from tests.workspace import PATH, dvc, small_clone
 
 ONCE = ("predict@2", "evaluate@4")  # of the stages that run once a checkpoint, one is killed in `make test`
@@ -41,8 +41,8 @@ def outputs(folder: Path) -> dict[str, str]:
 
 
 def started(folder: Path) -> subprocess.Popen:
-    """`dvc repro`, in a session of its own; what it says comes line by line. `make repro` mends DVC's list first."""
-    mend_rwlock(folder / RWLOCK)
+    """`dvc repro`, in a session of its own; what it says comes line by line. `make repro` mends DVC's own files first."""
+    mend(folder)
     return subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "report"],
         cwd=folder,
@@ -78,7 +78,7 @@ def test_every_stage_is_killed_once(tmp_path: Path, undisturbed: SimpleNamespace
     assert len(chosen) == 9
     begun = [kill_in(tmp_path, name, draw.random() * undisturbed.seconds[name] * 0.8) for name in chosen]
     assert sum(begun) >= 7, "a stage may be done before its turn, but few are"
-    mend_rwlock(tmp_path / RWLOCK)
+    mend(tmp_path)
     dvc(tmp_path, "repro", "report")
     assert outputs(tmp_path) == undisturbed.outputs
     assert not list(tmp_path.rglob(".part-*")), "what killed stages left is gone"
@@ -93,6 +93,6 @@ def test_killed_all_over_again(tmp_path: Path, undisturbed: SimpleNamespace, see
     stages = sorted(draw.sample(list(undisturbed.seconds), 10), key=list(undisturbed.seconds).index)
     begun = [kill_in(tmp_path, name, draw.random() * undisturbed.seconds[name] * 1.2) for name in stages]
     print(f"{sum(begun)} of {len(begun)} kills were within or just after their stage")
-    mend_rwlock(tmp_path / RWLOCK)
+    mend(tmp_path)
     dvc(tmp_path, "repro", "report")
     assert outputs(tmp_path) == undisturbed.outputs

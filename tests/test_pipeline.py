@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages.mend import mend
 from tests.clones import Clone
 from tests.clones import shared as share_clone
 from tests.workspace import ROOT, dvc, ran, small_clone, tracked, write_params
@@ -29,6 +30,7 @@ LIGHT = (
         "pull",
         "published",
         "verify",
+        "mend",
     ),
 )
 PIN = "data/squad/dev-v1.1.json.dvc"
@@ -166,6 +168,19 @@ def test_a_second_run_does_nothing(clone):
     assert ran(dvc(folder, "repro")) == set()
     # The pinned SQuAD file is not there until `make squad`; nothing that ran depends on it.
     assert set(json.loads(dvc(folder, "status", "--json"))) == {PIN}
+
+
+def test_half_a_lock_costs_no_run(clone):
+    """A DVC that was killed while it wrote: what it had made comes out of its run cache, and the lock is as it was."""
+    folder, _, _ = clone
+    lock = (folder / "dvc.lock").read_text(encoding="utf-8")
+    (folder / "dvc.lock").write_text(lock[: lock.index("finetune:") + 200], encoding="utf-8")
+    assert len(mend(folder)) == 1
+    said = dvc(folder, "repro", "report")
+    assert ran(said) == set()
+    assert "Stage 'finetune' is cached - skipping run" in said
+    after = (folder / "dvc.lock").read_text(encoding="utf-8")
+    assert yaml.safe_load(after) == yaml.safe_load(lock)
 
 
 def test_verify_finds_the_one_file_that_is_not_as_committed(clone):

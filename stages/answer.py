@@ -20,10 +20,10 @@ from tqdm import tqdm
 
 from stages.command import InputError, replacing, run
 from stages.finished import check_base
-from stages.model.config import profile
+from stages.model.config import chosen, profile
 from stages.model.prompt import Prompter
 from stages.model.quiet import framework_log
-from stages.params import PATH, read_yaml, section
+from stages.params import PATH, section
 from stages.predict import Predict, complete, load, problem_prompts
 from stages.rows import BOM, clip, loads, write_rows
 from stages.scoring.arithmetic import final_number
@@ -140,7 +140,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)
     to = parser.parse_args()
-    settings = profile(to.profile or str(read_yaml(to.params).get("profile")))
+    settings = profile(to.profile or chosen(to.params))
     template = section("predict", Predict, to.params).template
     output = to.output.resolve()  # a link stays one
     if output.exists() and not output.is_file():

@@ -46,12 +46,13 @@ def main() -> None:
     inputs(section("inputs", Inputs))
     section("synthesize", Synthesize)
     section("finetune", Finetune)
-    raw = section("prepare", Prepare).raw
+    recipe = section("prepare", Prepare)
+    raw = recipe.raw
     if raw not in {f"data/raw/{name}.json" for name in synthetic} and not Path(raw).is_file():
         raise InputError(f"{PATH}: prepare.raw: {raw}: no such file")
     asked = section("predict", Predict)
     kinds = len(CATEGORIES)
-    if asked.math_limit < min(kinds, section("prepare", Prepare).test_size):
+    if asked.math_limit < min(kinds, recipe.test_size):
         raise InputError(
             f"{PATH}: predict.math_limit is {asked.math_limit}, expected at least {kinds}, one of each category"
         )

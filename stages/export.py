@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from stages.command import InputError, free_bytes, read_json, replacing, run, write_json
-from stages.finished import check_base
+from stages.finished import check_base, check_out
 from stages.model import config as configs
 from stages.model import weights
 from stages.model.lora import PART, fold, fold_pairs
@@ -34,7 +34,8 @@ COUNTERS = {"global_step", "scale_sense", "loss_scale", "epoch_num", "step_num",
 def main() -> None:
     """Fold one checkpoint into the base model and write it out."""
     args = arguments()
-    check_out(args)
+    check_apart(args)
+    check_out(args.out, (MARK,), "an export")
     if args.adapter:
         check_base(args.base, args.adapter)
     profile = configs.profile(args.profile or configs.chosen())
@@ -70,16 +71,12 @@ def arguments() -> argparse.Namespace:
     return args
 
 
-def check_out(args: argparse.Namespace) -> None:
-    """Raise InputError for a place that holds something else than an earlier export."""
+def check_apart(args: argparse.Namespace) -> None:
+    """Raise InputError for an output that would replace what is exported."""
     out = args.out.resolve()
     sources = [path.resolve() for path in (args.base, args.adapter, args.shards, args.strategy) if path]
     if any(out == path or out in path.parents or path in out.parents for path in sources):
         raise InputError(f"{args.out}: is, holds or lies in what is exported, expected a new name")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{args.out}: is there and no folder, expected a new name")
-    if out.is_dir() and any(out.iterdir()) and not (out / MARK).is_file():
-        raise InputError(f"{args.out}: holds something else than an export, expected a new name")
 
 
 def collect(

@@ -177,6 +177,14 @@ def check_base(base: Path, adapter: Path) -> None:
         raise InputError(f"{adapter}: was trained on another base model than {base} is now: `make repro`")
 
 
+def check_out(out: Path, marks: tuple[str, ...], what: str) -> None:
+    """Raise InputError for a place where something else is than an earlier `what`, known by its files `marks`."""
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise InputError(f"{out}: is there and no folder, expected a new name")
+    if out.is_dir() and any(out.iterdir()) and not all((out / name).is_file() for name in marks):
+        raise InputError(f"{out}: holds something else than {what}, expected a new name")
+
+
 def check_step(path: Path, found: dict[str, Any], number: int) -> None:
     """Raise InputError unless a file about checkpoint `number` is about the adapter that is there now."""
     folder = CHECKPOINTS / str(number)

@@ -23,7 +23,7 @@ from stages.model import launch, limits, memory, weights
 from stages.model.prompt import Prompter
 from stages.model.quiet import framework_log
 from stages.model.tokenizer import SPECIALS, Tokenizer
-from stages.params import PATH, read_yaml, section
+from stages.params import PATH, section
 from stages.plan_text import text
 from stages.report import FIXED_DENOMINATOR
 
@@ -49,7 +49,7 @@ class Rows(NamedTuple):
 def main() -> None:
     """Print the plan."""
     to = arguments()
-    name = to.profile or str(read_yaml(to.params).get("profile"))
+    name = to.profile or configs.chosen(to.params)
     config = configs.profile(name)
     limits.check(config, f"profile {name!r}")
     steps = section("finetune", Finetune, to.params).steps_per_checkpoint

@@ -26,7 +26,7 @@ from typing import Any
 
 from stages import report, submission_report
 from stages.command import InputError, redacted, replacing, run, write_json
-from stages.finished import CHECKPOINTS, EXPORTS, PREDICTIONS, Finished, read_run
+from stages.finished import CHECKPOINTS, EXPORTS, PREDICTIONS, Finished, check_out, read_run
 
 LOGS = Path("logs")
 ANSWERS = ("math.jsonl", "squad.jsonl", "about.json")
@@ -115,20 +115,12 @@ def add_weights(folder: Path, checkpoints: list[dict[str, Any]]) -> None:
             shutil.copyfile(source, target)
 
 
-def check_out(out: Path) -> None:
-    """Raise InputError for a place where something else than an earlier submission is."""
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise InputError(f"{out}: is there and no folder, expected a new name")
-    if out.is_dir() and any(out.iterdir()) and not all((out / name).is_file() for name in MARKS):
-        raise InputError(f"{out}: holds something else than a submission, expected a new name")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Put a finished run together for the contest.")
     parser.add_argument("--out", type=Path, default=Path("submission"))
     parser.add_argument("--with-weights", action="store_true", help="put the five merged checkpoints in")
     to = parser.parse_args()
-    check_out(to.out)
+    check_out(to.out, MARKS, "a submission")
     finished = read_run()
     if to.with_weights:
         check_weights(finished.checkpoints)

@@ -5,25 +5,12 @@ python -m stages.converse --train data/train-v2.json --out data/train-v2-convers
 
 import argparse
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
-from stages.command import replacing, run
-from stages.rows import Row, progress, read_rows
-
-
-def converse(rows: Iterable[Row]) -> list[dict[str, object]]:
-    """Return one conversation a row, with running numbers from "1" as ids."""
-    return [
-        {
-            "id": str(number),
-            "conversations": [
-                {"from": "human", "value": row.problem},
-                {"from": "gpt", "value": row.solution},
-            ],
-        }
-        for number, row in enumerate(rows, 1)
-    ]
+from abacus.core.files import replacing
+from abacus.core.process import run
+from abacus.data.conversation import converse
+from abacus.data.rows import progress, read_rows
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,16 +12,15 @@ import pytest
 import yaml
 from hypothesis import settings
 
-from stages.audit import audit
-from stages.prepare import Prepare, figures, sift, split
-from stages.rows import Row
-from stages.synthesize import Synthesize, synthesize
+from abacus.data.audit import audit
+from abacus.data.rows import Row
+from abacus.data.selection import Prepare, figures, sift, split
+from abacus.synthesis.rows import Synthesize, synthesize
 from tests.clones import Clone
 from tests.clones import made as made_clone
 from tests.clones import shared as share_clone
 from tests.serving import S3, Https
-
-ROOT = Path(__file__).parents[1]
+from tests.workspace import ROOT, program
 
 # MindFormers writes its own log below this folder, by default in the current one; read when it is imported.
 os.environ["LOCAL_DEFAULT_PATH"] = str(ROOT / "logs" / "tests")
@@ -92,11 +90,11 @@ def disk(tmp_path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def stage() -> Callable[..., subprocess.CompletedProcess]:
-    """Run `python -m stages.NAME ARGUMENTS` in the repository's root; `stdin` is text."""
+    """Run a stage, or a command behind the door, in the repository's root; `stdin` is text."""
 
     def run(name: str, *arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, "-m", f"stages.{name}", *map(str, arguments)],
+            [*program(name), *map(str, arguments)],
             cwd=ROOT,
             input=stdin,
             capture_output=True,
@@ -128,7 +126,7 @@ def params(tmp_path: Path) -> Callable[..., Path]:
     def write(**changes: dict[str, object]) -> Path:
         values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
         for section, keys in changes.items():
-            values[section] |= keys
+            values[section] = values[section] | keys if isinstance(keys, dict) else keys
         path = tmp_path / "params.yaml"
         path.write_text(yaml.safe_dump(values), encoding="utf-8")
         return path
@@ -162,6 +160,8 @@ def recipe() -> Callable[..., Prepare]:
             "test_size": 2_000,
             "multiple_of": 1,
             "seed": 42,
+            "labels": "exact",
+            "unknown": "stop",
         }
         return Prepare(**values | changes)
 
@@ -170,7 +170,7 @@ def recipe() -> Callable[..., Prepare]:
 
 def made(seed: int, scale: float) -> list[Row]:
     """Return raw rows as they are read from a file."""
-    return [Row(line, **row) for line, row in enumerate(synthesize(Synthesize(seed, scale)), 1)]
+    return [Row(line, **row) for line, row in enumerate(synthesize(Synthesize(seed=seed, scale=scale)), 1)]
 
 
 @pytest.fixture(scope="session")
@@ -184,7 +184,9 @@ def full(recipe) -> SimpleNamespace:
     """The default data at full size, and what prepare makes of it."""
     rows = made(seed=20240711, scale=1)
     rejected: list[dict] = []
-    kept, counts = sift(audit(rows), "raw.json", rejected.append)
-    train, test = split(kept, recipe())
-    found = figures(counts, train, test)
-    return SimpleNamespace(rows=rows, kept=kept, rejected=rejected, train=train, test=test, figures=found)
+    kept, counts = sift(audit(rows), recipe(), rejected.append)
+    parts = split(kept, recipe(), rejected.append)
+    found = figures(counts, parts)
+    return SimpleNamespace(
+        rows=rows, kept=kept, rejected=rejected, train=parts.train, test=parts.test, figures=found
+    )

@@ -10,7 +10,8 @@ from pathlib import Path
 import mindspore
 from mindspore.train import node_strategy_pb2 as pb
 
-from stages.model.weights import Weights, save_checkpoint
+from abacus.weights.architecture import Weights
+from abacus.weights.checkpoint import save_checkpoint
 
 # Name and the dimension that tensor parallel cuts; what is not here is whole on every rank.
 CUTS = {

@@ -5,21 +5,21 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from stages.model.gguf import INNER
-from stages.model.weights import EMBEDDING, HEAD, NORM, Shape, Weights
+from abacus.formats.gguf import INNER
+from abacus.weights.architecture import EMBEDDING, HEAD, NORM, Architecture, Weights
 
-SHAPE = {
-    "hidden_size": 16,
-    "num_layers": 2,
-    "num_heads": 4,
-    "n_kv_heads": 2,
-    "intermediate_size": 24,
-    "vocab_size": 11,
-    "rms_norm_eps": 1e-5,
-    "rope_theta": 10000.0,
-    "max_position_embedding": 64,
-    "tie_word_embeddings": False,
-}
+SHAPE = Architecture(
+    hidden_size=16,
+    num_layers=2,
+    num_heads=4,
+    n_kv_heads=2,
+    intermediate_size=24,
+    vocab_size=11,
+    rms_norm_eps=1e-5,
+    rope_theta=10000.0,
+    max_position_embedding=64,
+    tie_word_embeddings=False,
+)
 
 
 def equal(left: Weights, right: Weights) -> bool:
@@ -29,19 +29,21 @@ def equal(left: Weights, right: Weights) -> bool:
     )
 
 
-def logits(shape: Shape, weights: Weights, ids: np.ndarray, *, neighbours: bool = False) -> np.ndarray:
+def logits(
+    architecture: Architecture, weights: Weights, ids: np.ndarray, *, neighbours: bool = False
+) -> np.ndarray:
     """Logits [ids, vocabulary]; `neighbours`: rotary pairs are neighbours in a head, not half a head apart."""
     heads, kv_heads, size = (
-        shape["num_heads"],
-        shape["n_kv_heads"],
-        shape["hidden_size"] // shape["num_heads"],
+        architecture.num_heads,
+        architecture.n_kv_heads,
+        architecture.hidden_size // architecture.num_heads,
     )
     wide = {name: array.astype(np.float64) for name, array in weights.items()}
-    angles = np.arange(len(ids))[:, None] * shape["rope_theta"] ** (-np.arange(0, size, 2) / size)
+    angles = np.arange(len(ids))[:, None] * architecture.rope_theta ** (-np.arange(0, size, 2) / size)
     turns = np.exp(1j * angles)[:, None]
 
     def norm(x: np.ndarray, name: str) -> np.ndarray:
-        return x / np.sqrt((x**2).mean(-1, keepdims=True) + shape["rms_norm_eps"]) * wide[name]
+        return x / np.sqrt((x**2).mean(-1, keepdims=True) + architecture.rms_norm_eps) * wide[name]
 
     def turned(x: np.ndarray) -> np.ndarray:
         first, second = (
@@ -55,7 +57,7 @@ def logits(shape: Shape, weights: Weights, ids: np.ndarray, *, neighbours: bool 
         return found
 
     hidden = wide[EMBEDDING][ids]
-    for number in range(shape["num_layers"]):
+    for number in range(architecture.num_layers):
         at = f"model.layers.{number}."
         x = norm(hidden, f"{at}attention_norm.weight")
         q, k, v = (
@@ -75,27 +77,29 @@ def logits(shape: Shape, weights: Weights, ids: np.ndarray, *, neighbours: bool 
     return norm(hidden, NORM) @ wide[HEAD].T
 
 
-def write_gguf(path: Path, shape: Shape, weights: Weights, *, kind=None, change=None, tokenizer=None) -> None:
+def write_gguf(
+    path: Path, architecture: Architecture, weights: Weights, *, kind=None, change=None, tokenizer=None
+) -> None:
     """Write a GGUF file as llama.cpp's converter does; matrices as the type `kind`; `change` and `tokenizer` add to it."""
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_embedding_length(shape["hidden_size"])
-    writer.add_block_count(shape["num_layers"])
-    writer.add_head_count(shape["num_heads"])
-    writer.add_head_count_kv(shape["n_kv_heads"])
-    writer.add_feed_forward_length(shape["intermediate_size"])
-    writer.add_vocab_size(shape["vocab_size"])
-    writer.add_layer_norm_rms_eps(shape["rms_norm_eps"])
-    writer.add_rope_freq_base(shape["rope_theta"])
-    writer.add_context_length(shape["max_position_embedding"])
+    writer.add_embedding_length(architecture.hidden_size)
+    writer.add_block_count(architecture.num_layers)
+    writer.add_head_count(architecture.num_heads)
+    writer.add_head_count_kv(architecture.n_kv_heads)
+    writer.add_feed_forward_length(architecture.intermediate_size)
+    writer.add_vocab_size(architecture.vocab_size)
+    writer.add_layer_norm_rms_eps(architecture.rms_norm_eps)
+    writer.add_rope_freq_base(architecture.rope_theta)
+    writer.add_context_length(architecture.max_position_embedding)
     for add in (change, tokenizer):
         if add:
             add(writer)
     names = {EMBEDDING: "token_embd.weight", NORM: "output_norm.weight"}
-    if not shape["tie_word_embeddings"]:
+    if not architecture.tie_word_embeddings:
         names[HEAD] = "output.weight"
-    for number in range(shape["num_layers"]):
+    for number in range(architecture.num_layers):
         names |= {f"model.layers.{number}.{ours}": f"blk.{number}.{theirs}" for theirs, ours in INNER.items()}
-    heads = {"attn_q.weight": shape["num_heads"], "attn_k.weight": shape["n_kv_heads"]}
+    heads = {"attn_q.weight": architecture.num_heads, "attn_k.weight": architecture.n_kv_heads}
     for ours, theirs in names.items():
         if ours not in weights:
             continue

@@ -7,15 +7,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from stages.model import config, weights
+from abacus.profile import concerns, load
+from abacus.training.configuration import Training, training_from, training_of
+from abacus.weights.checkpoint import random_weights, save_checkpoint
 
 ROOT = Path(__file__).parent.parent
-TINY = config.profile("tiny")
-MODEL = TINY["model"]["model_config"]
-LENGTH = TINY["abacus"]["prompt"]["seq_length"] + 1
+PROFILES = ROOT / "profiles"
+TINY = load.profile("tiny", PROFILES)
+MODEL = TINY.llama
+LENGTH = TINY.prompt.seq_length + 1
+TRAINING = training_of(TINY, checkpoints=5, steps_per_checkpoint=2, seed=42)
 
 
 def rows(number: int) -> list[dict[str, np.ndarray]]:
@@ -24,9 +29,9 @@ def rows(number: int) -> list[dict[str, np.ndarray]]:
     made = []
     for _ in range(number):
         size = int(source.integers(20, LENGTH - 1))
-        ids = np.full(LENGTH, MODEL["pad_token_id"], np.int32)
+        ids = np.full(LENGTH, MODEL.pad_token_id, np.int32)
         ids[:size] = source.integers(32, 127, size)
-        ids[size] = MODEL["eos_token_id"]
+        ids[size] = MODEL.eos_token_id
         labels = np.full(LENGTH, -100, np.int32)
         labels[size // 2 : size + 1] = ids[size // 2 : size + 1]
         made.append({"input_ids": ids, "labels": labels})
@@ -45,7 +50,7 @@ def write_mindrecord(path: Path, data: list[dict[str, np.ndarray]]) -> None:
 
 def start(folder: Path, out: str, *more: str) -> subprocess.Popen:
     """Start the stage in a process of its own, from `folder`; what it says is text in pipes."""
-    words = f"--profile tiny --base base --mindrecord train.mindrecord --out {out}"
+    words = f"--train profile/train.yaml --base base --mindrecord train.mindrecord --out {out}"
     return subprocess.Popen(
         [sys.executable, "-m", "stages.finetune", *words.split(), *more],
         cwd=folder,
@@ -63,14 +68,25 @@ def command(folder: Path, out: str, log: str, *more: str) -> subprocess.Complete
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
+def write_training(folder: Path, training: Training, name: Path = concerns.TRAIN) -> None:
+    """Write what stage configure says of a training into the folder `profile`."""
+    concerns.write(folder / "profile", {name: training.document()})
+
+
+def changed(**sections: dict[str, Any]) -> Training:
+    """The tiny training with keys of MindFormers' sections, or of `settings`, changed."""
+    settings = TRAINING.settings.model_copy(update=sections.pop("settings", {}))
+    document = {"abacus": settings.model_dump(), **load.merge(TRAINING.framework, sections)}
+    return training_from(document, "tiny")
+
+
 def make_inputs(folder: Path) -> Path:
-    """Fill a folder: a base model of random weights, 18 rows (4 steps an epoch) and a params.yaml."""
+    """Fill a folder: a base model of random weights, 18 rows (4 steps an epoch), and what the tiny profile says."""
     (folder / "base").mkdir()
-    shape = weights.shape_of(MODEL)
-    weights.save_checkpoint(folder / "base" / "model.ckpt", weights.random_weights(shape, 7))
-    (folder / "base" / "model.json").write_text(json.dumps(shape))
+    save_checkpoint(folder / "base" / "model.ckpt", random_weights(MODEL.architecture, 7))
+    (folder / "base" / "model.json").write_text(json.dumps(MODEL.architecture.model_dump()))
     write_mindrecord(folder / "train.mindrecord", rows(18))
-    (folder / "params.yaml").write_text("finetune: {seed: 42, steps_per_checkpoint: profile}\n")
+    write_training(folder, TRAINING)
     return folder
 
 

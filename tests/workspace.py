@@ -10,9 +10,22 @@ from typing import Any
 
 import yaml
 
+from abacus.profile import concerns
+from abacus.profile.load import Profile
+from abacus.training.configuration import training_of
+
 ROOT = Path(__file__).parents[1]
 # The stages run with this interpreter.
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def program(name: str) -> list[str]:
+    """The words that start a stage, a command behind the door (`make predict` is not the stage), or git or DVC."""
+    if name in ("dvc", "git"):
+        return [sys.executable, "-m", "dvc"] if name == "dvc" else [name]
+    if (ROOT / "stages" / f"{name}.py").is_file():
+        return [sys.executable, "-m", f"stages.{name}"]
+    return [sys.executable, "-m", "abacus", name.removeprefix("make ").replace("_", "-")]
 
 
 def tracked() -> list[str]:
@@ -58,3 +71,11 @@ def dvc(folder: Path, *words: str) -> str:
 def ran(output: str) -> set[str]:
     """Return the stages that `dvc repro` says it ran."""
     return set(re.findall(r"Running stage '([\w@]+)'", output))
+
+
+def configure(folder: Path, profile: Profile, **asked: int) -> Path:
+    """Write what stage configure says of a profile into a folder; return the folder."""
+    numbers = {"checkpoints": 5, "steps_per_checkpoint": 2, "seed": 42} | asked
+    training = training_of(profile, **numbers)
+    concerns.write(folder, concerns.documents(profile) | {concerns.TRAIN: training.document()})
+    return folder

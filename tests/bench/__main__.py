@@ -1,17 +1,19 @@
 """Run the benchmarks: python -m tests.bench (make bench). Needs data/base, the output of stage `base`."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from stages.command import InputError, run
-from stages.model.config import profile
-from stages.model.quiet import framework_log
-from stages.model.tokenizer import Tokenizer
-from stages.problems.categories import CATEGORIES
-from stages.scoring import em_f1
+from abacus.core.errors import InputError
+from abacus.core.process import run
+from abacus.core.quiet import framework_log
+from abacus.inference.answering import how_of
+from abacus.problems.categories import CATEGORIES
+from abacus.profile.load import profile
+from abacus.scoring import mindformers_f1 as em_f1
+from abacus.text.tokenizer import Tokenizer
+from abacus.weights.architecture import read_architecture
 
 BASE = Path("data/base")
 PAIRS = 2067  # the questions of SQuAD v1.1 dev that the contest asks
@@ -69,7 +71,7 @@ def dropout_speed() -> dict[str, float]:
     import mindspore
     from mindspore import nn
 
-    from stages.model.portable import RepeatableDropout
+    from abacus.training.repeatable import RepeatableDropout
 
     mindspore.set_context(mode=mindspore.GRAPH_MODE, device_target="CPU")
     step = mindspore.Parameter(mindspore.Tensor([0], mindspore.int32), name="step", requires_grad=False)
@@ -89,14 +91,14 @@ def dropout_speed() -> dict[str, float]:
 
 def decode_speed() -> dict[str, float]:
     """Return tokens a second of greedy decoding, prompts included, here and by MindFormers' `generate`."""
-    from stages.model.decode import CachedDecoder
-    from stages.model.generate import FrameworkDecoder
-    from stages.model.prompt import Prompt, Prompter
-    from stages.model.weights import load_checkpoint
+    from abacus.inference.cached import CachedDecoder
+    from abacus.inference.framework import FrameworkDecoder
+    from abacus.text.prompt import Prompt, Prompter
+    from abacus.weights.checkpoint import load_checkpoint
 
-    settings = profile("smollm2-135m")
+    how = how_of(profile("smollm2-135m"))
     tokenizer = Tokenizer.load(BASE)
-    shape = json.loads((BASE / "model.json").read_text(encoding="utf-8"))
+    architecture = read_architecture(BASE)
     weights = load_checkpoint(BASE / "model.ckpt")
     random = Random(1)
     direct = CATEGORIES[0]
@@ -104,19 +106,19 @@ def decode_speed() -> dict[str, float]:
     prompts = [Prompt(ids) for ids in Prompter(tokenizer, "bare", False).problems(texts)]
     ids = {"eos_id": tokenizer.eos_id}
     decoders = {
-        "abacus": (CachedDecoder(weights, shape, batch_size=BATCH, **ids), NEW_TOKENS),
-        "MindFormers": (FrameworkDecoder(settings, weights, shape, pad_id=tokenizer.pad_id, **ids), 4),
+        "abacus": (CachedDecoder(weights, architecture, batch_size=BATCH, **ids), NEW_TOKENS),
+        "MindFormers": (FrameworkDecoder(how, weights, architecture, pad_id=tokenizer.pad_id, **ids), 4),
     }
     speeds = {}
     for name, (decoder, count) in decoders.items():
-        how = {"max_new_tokens": count, "min_new_tokens": count}
-        speeds[name] = BATCH * count / timed(lambda _, d=decoder, h=how: d.complete(prompts, **h))
+        tokens = {"max_new_tokens": count, "min_new_tokens": count}
+        speeds[name] = BATCH * count / timed(lambda _, d=decoder, t=tokens: d.complete(prompts, **t))
     return speeds
 
 
 def main() -> None:
     if not (BASE / "model.ckpt").is_file():
-        raise InputError(f"{BASE}: no base model there; run `dvc repro base` first")
+        raise InputError(BASE, "no base model is there", advice="run `dvc repro base` first")
     with framework_log(Path("logs/bench.log")) as screen:
         for title, unit, work in (
             (f"EmF1 of {PAIRS} pairs", "s", score_speed),

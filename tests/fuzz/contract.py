@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from stages.command import InputError
+from abacus.core.errors import InputError
 
 LONGEST = 1500  # characters of an error line, its path included
 REFUSED = object()

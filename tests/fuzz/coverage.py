@@ -14,11 +14,11 @@ from tempfile import mkdtemp
 
 import atheris
 
-with atheris.instrument_imports(include=["stages.rows", "stages.command", "jsonlines", "json"]):
+with atheris.instrument_imports(include=["abacus.data.rows", "abacus.core", "jsonlines", "json"]):
     import json
     import json.decoder  # noqa: F401
 
-    import stages.rows  # noqa: F401
+    import abacus.data.rows  # noqa: F401
 
 from tests.fuzz.readers import check_rows, make_rows
 from tests.fuzz.worker import OUT

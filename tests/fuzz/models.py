@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from stages.model import gguf, hf_config, huggingface, safetensor, source, tokenizer, vocabulary
-from stages.model.lora import fold
-from stages.model.weights import check, load_checkpoint, random_weights, save_checkpoint
-from stages.predict import read_adapter
+from abacus.formats import gguf, hf_config, huggingface, safetensor, source, vocabulary
+from abacus.text import tokenizer
+from abacus.weights.architecture import check
+from abacus.weights.checkpoint import load_checkpoint, random_weights, save_checkpoint
+from abacus.weights.lora import fold, read_adapter
 from tests.fuzz.contract import REFUSED, Finding, Target, outcome
 from tests.fuzz.edits import NUMBERS, edit_value, edited, edited_json
 from tests.llama import SHAPE, write_gguf
 
-SMALL = {**SHAPE, "hidden_size": 8, "num_layers": 1, "num_heads": 2, "n_kv_heads": 1, "intermediate_size": 8}
+SMALL = SHAPE.model_copy(
+    update={"hidden_size": 8, "num_layers": 1, "num_heads": 2, "n_kv_heads": 1, "intermediate_size": 8}
+)
 
 
 def written(write: Any, name: str) -> bytes:
@@ -48,7 +51,7 @@ def add_sentencepiece(writer: Any) -> None:
 
 
 def add_ids(writer: Any) -> None:
-    """Special ids and the bounds of a shape."""
+    """Special ids, and keys that only a plain Llama may have."""
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_pad_token_id(2)
@@ -100,7 +103,7 @@ def edit_field(random: Random, data: bytes) -> bytes:
 
 
 def check_gguf(data: bytes, folder: Path) -> bool:
-    """All that stages read of a GGUF file is there or refused; what is read is the model of its shape."""
+    """All that stages read of a GGUF file is there or refused; what is read is the model of its numbers."""
     path = folder / "m.gguf"
     path.write_bytes(data)
     place = source.Source(source.GGUF, path)
@@ -191,12 +194,12 @@ def check_safetensors(data: bytes, folder: Path) -> bool:
 
 
 def check_config(data: bytes, folder: Path) -> bool:
-    """config.json gives a shape whose weights can be listed, and special ids; or it is refused."""
+    """config.json gives an architecture whose weights can be listed, and special ids; or it is refused."""
     (folder / "config.json").write_bytes(data)
     inner = byte_tokenizer()
     ids = outcome(lambda: hf_config.special_ids(folder, inner))
-    shape = outcome(lambda: hf_config.shape_of(folder))
-    if shape is REFUSED or ids is REFUSED:
+    architecture = outcome(lambda: hf_config.architecture_of(folder))
+    if architecture is REFUSED or ids is REFUSED:
         return False
     (folder / safetensor.SINGLE).write_bytes(whole_safetensors())
     outcome(lambda: huggingface.check(folder))
@@ -263,7 +266,7 @@ def make_checkpoint(random: Random) -> bytes:
 
 
 def check_checkpoint(data: bytes, folder: Path) -> bool:
-    """A checkpoint is read, or refused; what is read can be held to a shape."""
+    """A checkpoint is read, or refused; what is read can be held to an architecture."""
     path = folder / "m.ckpt"
     path.write_bytes(data)
     found = outcome(lambda: load_checkpoint(path))

@@ -1,14 +1,18 @@
 """Fuzz targets without files: the classifier against one of another make, number extraction and the scorers."""
 
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from random import Random
 
-from stages.audit import judge
-from stages.problems.categories import CATEGORIES
-from stages.problems.workings import RECIPES, recognise, working
-from stages.rows import Row
-from stages.scoring import arithmetic, em_f1, squad
+from abacus.data.audit import judge
+from abacus.data.rows import Row
+from abacus.problems.alike import key, keys
+from abacus.problems.categories import CATEGORIES
+from abacus.problems.workings import RECIPES, recognise, working
+from abacus.scoring import arithmetic
+from abacus.scoring import mindformers_f1 as em_f1
+from abacus.scoring import squad_f1 as squad
 from tests.fuzz.contract import Finding, Target, check_line
 
 # The published templates, typed anew: a blank is D (decimal), I (integer), N (natural exponent), O (sign), L (list).
@@ -160,9 +164,12 @@ def check_problem(data: bytes, folder: Path) -> bool:
         problem = recognise(text)
     except ValueError as error:
         check_line(str(error))
+        keys(text)  # never raises
         if wanted:
             raise Finding(f"refused, although of category {list(wanted)}: {error}") from error
         return False
+    if keys(text) != {key(problem)}:
+        raise Finding(f"has the keys {keys(text)}, expected {key(problem)}")
     found = {problem.category.name: list(problem.spelled.values())}
     if found != wanted or problem.category.text(problem) != text:
         raise Finding(f"recognised as {found}, by the templates {wanted}")
@@ -216,7 +223,7 @@ BREAKERS = (
     "0/0",
     "1.2.3",
 )
-ENDS = ("", " ", "。", "\n", " 元", "，", " ١٢", "x", "）", "；所以", " -", " /", " e5"[:1])
+ENDS = ("", " ", "。", "\n", " 元", "，", "）", "；所以")
 
 
 def make_completion(random: Random) -> bytes:
@@ -240,7 +247,7 @@ def make_completion(random: Random) -> bytes:
     text = "".join(parts).replace("\t", " ")
     if random.random() < 0.5:
         spelled = spelling(random)
-        text += random.choice((" = ", " ", "：", "\n")) + f"\t{spelled}\t" + random.choice(ENDS)
+        text += "。。" + random.choice(("= ", " ", "：", "\n")) + f"\t{spelled}\t" + random.choice(ENDS)
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -268,6 +275,126 @@ def check_completion(data: bytes, folder: Path) -> bool:
     if strict and not arithmetic.tolerant(problem, text, recipe, decimals):
         raise Finding(f"strict and not tolerant: {problem.published}")
     return found is not None
+
+
+MINUSES = "-−－‐‑‒–—―﹣⁻➖"
+WIDE = str.maketrans("0123456789.,%/", "０１２３４５６７８９．，％／")
+BEFORE = (
+    "",
+    "x = ",
+    "x=",
+    "=",
+    "答案是",
+    "答案：",
+    "12, ",
+    "(1 + 1) = ",
+    "≈ ",
+    "所以。",
+    "第一行\n",
+    "answer: ",
+    r"\[ ",
+)
+AFTER = ("", "。", ".", " ", "\n", " 元", " 平方厘米", "cm^2", "。所以", "（答）", r" \]", "，完")
+AROUND = ("{}", "{}", "({})", "（{}）", "${}$", "**{}**", r"\boxed{{{}}}", r"\({}\)", "【{}】", "“{}”")
+SCALES = {"%": 100, "万": Fraction(1, 10**4), "": 1}
+
+
+def form(random: Random) -> tuple[str, Fraction]:
+    """Draw a number without sign in one of the notations that are read, and its value."""
+    whole, part = random.randrange(10 ** random.randint(1, 7)), f"{random.randrange(1, 10**4):04}"
+    below, power = random.randint(2, 99), random.randint(-9, 9)
+    decimal, ten = Fraction(f"{whole}.{part}"), Fraction(10) ** power
+    return random.choice(
+        [
+            (str(whole), Fraction(whole)),
+            (f"{whole}.{part}", decimal),
+            (f".{part}", Fraction(f".{part}")),
+            (f"{whole:,}.{part}", decimal),
+            (f"{whole}.{part}e{power}", decimal * ten),
+            (f"{whole}.{part}×10^{power}", decimal * ten),
+            (rf"{whole}.{part} \times 10^{{{power}}}", decimal * ten),
+            (f"{whole}/{below}", Fraction(whole, below)),
+            (rf"\frac{{{whole}}}{{{below}}}", Fraction(whole, below)),
+            (rf"\dfrac {{ {whole} }} {{ {below} }}", Fraction(whole, below)),
+            (rf"{whole}\frac{{1}}{{{below}}}", whole + Fraction(1, below)),
+            (f"{whole} 1/{below}", whole + Fraction(1, below)),
+            ("¾", Fraction(3, 4)),
+            (f"{whole}%", Fraction(whole, 100)),
+            (rf"{whole}.{part} \%", decimal / 100),
+            (f"百分之{whole}", Fraction(whole, 100)),
+            (f"{whole}万", Fraction(whole * 10**4)),
+        ]
+    )
+
+
+def make_signed(random: Random) -> bytes:
+    """Draw what a text is worth, a tab, and the text: it ends with a signed number, or with a difference."""
+    spelled, value = form(random)
+    if random.random() < 0.3 and "\\" not in spelled:
+        spelled = spelled.translate(WIDE)
+    around, gap = random.choice(AROUND), random.choice(("", "", " ", "\u3000", "\u200b"))
+    sign = random.choice((*MINUSES, "负", "minus "))
+    wanted, kind = str(value), random.randrange(5)
+    text = around.format(spelled)
+    if kind in (1, 2, 3):
+        wanted = str(-value)
+        text = around.format(sign + gap + spelled) if kind < 3 else random.choice(MINUSES) + gap + text
+    if kind == 4:
+        operand = random.choice(("7", "７", "x", "7.5", "(7)", "7 元", "7%", "3/4"))
+        wanted, text = "", operand + random.choice(("", " ")) + random.choice((*MINUSES, "减")) + gap + text
+    return "\t".join((wanted, random.choice(BEFORE) + text + random.choice(AFTER))).encode("utf-8")
+
+
+def check_signed(data: bytes, folder: Path) -> bool:
+    """A number is read with its sign, a difference as none; a text is right only if it holds the answer."""
+    wanted, _, text = data.decode("utf-8").partition("\t")
+    found = arithmetic.final_number(text)
+    value = Fraction(*map(Fraction, found)) if isinstance(found, tuple) else found
+    if value != (Fraction(wanted) if wanted else None):
+        raise Finding(f"read {found}, written {wanted or 'none'}: {text}")
+    random = Random(data)
+    problem, recipe = random.choice(CATEGORIES).draw(random), random.choice(RECIPES)
+    check_credit(problem, text, Fraction(wanted) if wanted else None, recipe)
+    check_answer(problem, recipe, random)
+    return found is not None
+
+
+def check_credit(problem, text: str, value: Fraction | None, recipe: str) -> None:
+    """Any text is right only if what it is worth is about what is taught."""
+    if not arithmetic.tolerant(problem, text, recipe, 4):
+        return
+    taught = Fraction(
+        working(problem, recipe, 4)
+        .replace("：", " ")
+        .replace(" 平方厘米", "")
+        .removesuffix(" 克")
+        .split()[-1]
+    )
+    scales = {1, SCALES[problem.category.unit]}
+    if value is None or all(
+        abs(value * s - taught) > max(Fraction(1, 100), abs(taught) / 10**5) for s in scales
+    ):
+        raise Finding(f"credit for {text} where {taught} is taught")
+
+
+def check_answer(problem, recipe: str, random: Random) -> None:
+    """A working is right with every minus; it is wrong with its sign turned, cut, or with the question alone."""
+    line, question = working(problem, recipe, 4), problem.category.text(problem)
+    start = max(line.removesuffix(" 平方厘米").removesuffix(" 克").rfind(sign) for sign in " ：") + 1
+    head, bare, minus = line[:start], line[start:].removeprefix("-"), random.choice(MINUSES)
+    negative, zero = line[start] == "-", not any(digit in bare.partition("E")[0] for digit in "123456789")
+    texts = {
+        head + (minus if negative else "") + bare: True,
+        head + ("" if negative else minus) + bare: zero,
+        question: False,
+        question + random.choice(("", " ", "\n")) + question: False,
+        question[random.randint(0, len(question) // 5) :]: False,
+    }
+    for text, right in texts.items():
+        if arithmetic.strict(problem, text, recipe, 4) != right:
+            raise Finding(f"{'no ' if right else ''}credit for {text} as an answer to {question}")
+        if arithmetic.strict(problem, text, recipe, 4, ended=False):
+            raise Finding(f"credit for what was cut: {text}")
 
 
 def make_reading(random: Random) -> bytes:
@@ -311,6 +438,7 @@ def check_reading(data: bytes, folder: Path) -> bool:
 
 TARGETS = (
     Target("classifier", 200, make_problem, check_problem),
-    Target("number extraction", 155, make_completion, check_completion),
+    Target("number extraction", 80, make_completion, check_completion),
+    Target("signs", 55, make_signed, check_signed),
     Target("reading scores", 20, make_reading, check_reading),
 )

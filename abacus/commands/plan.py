@@ -1,0 +1,42 @@
+"""Say what a run of a profile will be, before any device is touched, and refuse what cannot work.
+
+    make plan [PROFILE=llama3-8b] [JSON=1]
+
+The model is MindFormers' own, built without memory; so are the learning rates. The activations are an estimate.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from abacus.core.params import PATH
+from abacus.core.quiet import framework_log
+from abacus.planning import limits
+from abacus.planning.plan import known_rows, planned, trained_from
+from abacus.planning.text import text
+from abacus.profile import load
+from abacus.training.configuration import asked, training_of
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print the plan."""
+    name = args.profile or load.chosen(args.params)
+    profile = load.profile(name)
+    limits.check(profile)
+    training = training_of(profile, **asked(profile, args.params))
+    with framework_log(args.log) as user:
+        rows = known_rows(args, profile, user)
+        plan = planned(profile, training, rows, args.base, trained_from(args.params))
+    print(json.dumps(plan, ensure_ascii=False, indent=2) if args.json else text(plan))
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    parser.add_argument("--profile", default="", help=f"{', '.join(load.names())}; else that of params.yaml")
+    parser.add_argument("--json", action="store_true", help="numbers for a program")
+    parser.add_argument("--params", type=Path, default=PATH)
+    parser.add_argument("--base", type=Path, default=Path("data/base"), help="base model, if it is there")
+    parser.add_argument("--source", type=Path, help="where a base model of your own lies")
+    parser.add_argument("--prepared", type=Path, default=Path("metrics/prepare.json"))
+    parser.add_argument("--cache", type=Path, default=Path(".cache/wheels"))
+    parser.add_argument("--log", type=Path, default=Path("logs/plan.log"))

@@ -1,0 +1,1 @@
+"""Rows, conversations and reading questions: read, judged, chosen, written."""

@@ -1,0 +1,119 @@
+"""Conversation files, one JSON array: written from training rows, and read."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from abacus.core.documents import read_json
+from abacus.core.errors import InputError
+from abacus.data.rows import Row, clip
+
+SHOWN = 5  # turns, or keys, that an error names
+
+
+def converse(rows: Iterable[Row]) -> list[dict[str, object]]:
+    """Return one conversation a row, with running numbers from "1" as ids."""
+    return [
+        {
+            "id": str(number),
+            "conversations": [
+                {"from": "human", "value": row.problem},
+                {"from": "gpt", "value": row.solution},
+            ],
+        }
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+class Turn(NamedTuple):
+    """A conversation of one question and one answer."""
+
+    id: str
+    problem: str
+    solution: str
+
+
+EXPECTED = "a JSON array of conversations"
+FORM = "an object with 'id' and 'conversations'"
+TURN = "an object with 'from' and 'value'"
+SIDES = (
+    ("human", "user"),
+    ("gpt", "assistant"),
+)  # of the question and of the answer; the first is the published one
+
+
+def read_turns(path: Path) -> list[Turn]:
+    """Read a conversation file. Raises InputError that names the first conversation not of the form, and why."""
+    if path.is_file() and _begins_with_an_object(path):
+        raise InputError(
+            path, "begins with an object", EXPECTED, "rows in JSON Lines are given as inputs.train"
+        )
+    document = read_json(path, EXPECTED, list)
+    if not document:
+        raise InputError(path, "is an empty array", EXPECTED)
+    return [turn(value, f"{path}, conversation {number}") for number, value in enumerate(document, 1)]
+
+
+def _begins_with_an_object(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return next((line for line in stream if line.strip()), b"").lstrip().startswith(b"{")
+
+
+def turn(value: Any, place: str) -> Turn:
+    """Read one conversation; every error names `place`. An id may be a number, a side `user` or `assistant`."""
+    _check_keys(value, ("id", "conversations"), place, "", FORM)
+    name, turns = value["id"], value["conversations"]
+    if isinstance(name, bool) or not isinstance(name, str | int):
+        raise InputError(place, f"id is {_shown(name)}", "a text or a whole number")
+    if not isinstance(turns, list):
+        raise InputError(place, f"conversations is {_shown(turns)}", "a list of two turns")
+    if len(turns) != 2:
+        sides = ", ".join(
+            _shown(one.get("from")) if isinstance(one, dict) else _shown(one) for one in turns[:SHOWN]
+        )
+        found = f"{len(turns)} turns" + (f", from {sides}" if turns else "")
+        raise InputError(place, found, "two, from 'human' and from 'gpt'")
+    question, answer = (_said(one, number, place) for number, one in enumerate(turns))
+    return Turn(str(name), question, answer)
+
+
+def _said(value: Any, number: int, place: str) -> str:
+    """What a turn says, the question (0) or the answer (1)."""
+    _check_keys(value, ("from", "value"), place, f"turn {number + 1} ", TURN)
+    side, text = value["from"], value["value"]
+    if side not in SIDES[number]:
+        raise InputError(
+            place, f"turn {number + 1} is from {_shown(side)}", " or ".join(map(repr, SIDES[number]))
+        )
+    if not isinstance(text, str):
+        raise InputError(place, f"the value of turn {number + 1} is {_shown(text)}", "a text")
+    if not text.strip():
+        raise InputError(
+            place,
+            f"the value of turn {number + 1} is blank",
+            "a text",
+            ("", "it would teach to say nothing")[number],
+        )
+    return text
+
+
+def _check_keys(value: Any, keys: tuple[str, ...], place: str, what: str, expected: str) -> None:
+    """Raise InputError unless a value is an object of these keys: another one would be ignored without a word."""
+    if not isinstance(value, dict):
+        raise InputError(place, f"{what}is {_shown(value)}", expected)
+    missing = [key for key in keys if key not in value]
+    other = [key for key in value if key not in keys]
+    if missing:
+        held = (
+            f"{what}has the keys {', '.join(map(_shown, list(value)[:SHOWN]))}"
+            if value
+            else f"{what}is an empty object"
+        )
+        raise InputError(place, f"{held} and no {missing[0]!r}" if value else held, expected)
+    if other:
+        raise InputError(place, f"{what}has a key {_shown(other[0])}", expected, "it would be ignored")
+
+
+def _shown(value: Any) -> str:
+    return clip(repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

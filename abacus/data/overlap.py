@@ -1,0 +1,93 @@
+"""Training rows that ask what the evaluation asks: found, counted, said, and left out unless they are to be kept."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+from abacus.data.conversation import Turn
+from abacus.data.squad import Question
+from abacus.problems.alike import Key, fold, keys
+
+Kind = Literal["exact", "variant", "reading"]
+KINDS: tuple[Kind, ...] = ("exact", "variant", "reading")
+SHORTEST = 24  # characters of a folded question: a shorter one may stand in any text
+
+
+class Asked:
+    """What the evaluation asks: problems, and reading questions with their passages."""
+
+    def __init__(self, problems: Iterable[str], questions: Iterable[Question] = ()) -> None:
+        self.problems = {text.strip(): keys(text) for text in problems}
+        self.keys: set[Key] = set().union(*self.problems.values())
+        texts = {fold(text) for one in questions for text in (one.context, one.question)}
+        self.passages = _Passages(text for text in texts if len(text) >= SHORTEST)
+
+    def kind(self, turn: Turn) -> tuple[Kind | None, set[Key]]:
+        """How a row overlaps, if it does, and the keys of the problems that it shares."""
+        shared = keys(turn.problem) & self.keys
+        if shared:
+            return ("exact" if turn.problem.strip() in self.problems else "variant"), shared
+        return ("reading" if self.passages.within(f"{turn.problem}\n{turn.solution}") else None), shared
+
+
+class _Passages:
+    """Texts to be found in others, in time linear in the length of those: each by its first characters."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        texts = list(texts)
+        self.size = min(map(len, texts), default=0)
+        self.begun: dict[str, list[str]] = {}
+        for text in texts:
+            self.begun.setdefault(text[: self.size], []).append(text)
+
+    def within(self, text: str) -> bool:
+        """Whether one of the texts stands in another, blanks aside."""
+        if len(text) < self.size or not self.begun:
+            return False
+        text, size = fold(text), self.size
+        for at in range(len(text) - size + 1):
+            if any(text.startswith(whole, at) for whole in self.begun.get(text[at : at + size], ())):
+                return True
+        return False
+
+
+class Overlap(NamedTuple):
+    """Rows by the kind of their overlap, how many problems of the evaluation they ask, and what became of them."""
+
+    rows: int
+    counts: Counter[Kind]
+    asked: int
+    problems: int
+    dropped: bool
+
+    def figures(self) -> dict[str, Any]:
+        """What metrics/mindrecord.json says."""
+        found = {kind: self.counts[kind] for kind in KINDS}
+        left_out = self.counts.total() if self.dropped else 0
+        return found | {"test_problems": self.asked, "left_out": left_out}
+
+    def __str__(self) -> str:
+        if not self.counts:
+            return f"overlap: none of {self.rows} rows asks what the evaluation asks"
+        counts = ", ".join(f"{self.counts[kind]} {kind}" for kind in KINDS)
+        done = "left out" if self.dropped else "trained on all the same"
+        return (
+            f"overlap: {self.counts.total()} of {self.rows} rows ask what the evaluation asks ({counts}; "
+            f"{self.asked} of its {self.problems} problems), {done} (inputs.overlap)"
+        )
+
+
+def without(turns: list[Turn], asked: Asked, drop: bool) -> tuple[list[Turn], Overlap]:
+    """Return the rows that are trained on, those that overlap left out if `drop`, and the overlap that was there."""
+    kept: list[Turn] = []
+    counts: Counter[Kind] = Counter()
+    shared: set[Key] = set()
+    for turn in turns:
+        kind, found = asked.kind(turn)
+        shared |= found
+        if kind:
+            counts[kind] += 1
+        if not (kind and drop):
+            kept.append(turn)
+    trained = sum(bool(one & shared) for one in asked.problems.values())
+    return kept, Overlap(len(turns), counts, trained, len(asked.problems), drop)

@@ -1,0 +1,1 @@
+"""Files of other people: GGUF, Hugging Face, wheels, MindRecord."""

@@ -1,0 +1,34 @@
+"""MindRecord files of token rows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from abacus.core.files import replacing
+
+BATCH = 1000
+BYTES = 8  # of a token: an id and a label, int32 each
+
+
+def write(path: Path, rows: Iterator[dict[str, np.ndarray]]) -> None:
+    """Write rows to `path` and its index, `path` + .db. MindRecord keeps the base name inside."""
+    from mindspore.mindrecord import FileWriter
+
+    index = path.with_name(path.name + ".db")
+    with replacing(path) as part:
+        writer = FileWriter(str(part), shard_num=1)
+        field = {"type": "int32", "shape": [-1]}
+        writer.add_schema({"input_ids": field, "labels": field}, "conversations")
+        block: list[dict[str, np.ndarray]] = []
+        for row in rows:
+            block.append(row)
+            if len(block) == BATCH:
+                writer.write_raw_data(block)
+                block = []
+        if block:
+            writer.write_raw_data(block)
+        writer.commit()
+        for file in (part, part.with_name(index.name)):
+            file.chmod(0o644)  # MindRecord leaves its files unreadable to others
+        part.with_name(index.name).replace(index)

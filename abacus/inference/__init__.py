@@ -1,0 +1,1 @@
+"""Greedy decoding, and what is asked of a checkpoint."""

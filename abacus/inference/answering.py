@@ -1,0 +1,222 @@
+"""What one checkpoint is asked, and its answers: problems and reading questions as predictions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TextIO
+
+from abacus.core.errors import InputError
+from abacus.core.typed import Model, whole
+from abacus.data.rows import Row, clip, read_rows
+from abacus.data.squad import Question
+from abacus.problems.recipe import Recipe
+from abacus.problems.sampling import exact_shares, rank
+from abacus.problems.workings import recognise, working
+from abacus.profile import concerns
+from abacus.profile.load import Profile
+from abacus.profile.model import Compute, Decode, Llama
+from abacus.profile.model import Prompt as PromptOptions
+from abacus.text.prompt import Completion, Prompt, Prompter
+from abacus.text.tokenizer import Tokenizer
+from abacus.weights.architecture import check_same, parameters, read_architecture
+from abacus.weights.lora import read_adapter
+
+
+class Predict(Model):
+    """Section `predict`: how many questions at most, the reading file, and the prompt.
+
+    `template` is `trained` (the prompt of training) or `bare` (the problem alone, without template or
+    BOS: the reference run's mismatch).
+    """
+
+    math_limit: Annotated[int, whole(1, 10**9)]
+    squad_limit: Annotated[int, whole(1, 10**9)]
+    squad: str
+    template: Literal["trained", "bare"]
+
+
+@dataclass(frozen=True)
+class How:
+    """How a checkpoint is asked: a profile's prompt, decoding, model and device."""
+
+    prompt: PromptOptions
+    decode: Decode
+    llama: Llama
+    compute: Compute
+
+
+class Decoder(Protocol):
+    """What completes prompts greedily."""
+
+    def complete(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int,
+        min_new_tokens: int = 0,
+        progress: Callable[[int], object] = ...,
+    ) -> list[Completion]:
+        """The completion of each prompt, in their order; minus the log-likelihood of its reference in nats."""
+        ...
+
+
+def how_of(profile: Profile) -> How:
+    """How a profile asks."""
+    return How(profile.prompt, profile.decode, profile.llama, profile.compute)
+
+
+def read_how(folder: Path) -> How:
+    """How stage configure says that a checkpoint is asked."""
+    return How(
+        concerns.read(folder / concerns.PROMPT, PromptOptions),
+        concerns.read(folder / concerns.DECODE, Decode),
+        concerns.read(folder / concerns.ARCHITECTURE, Llama),
+        concerns.read(folder / concerns.COMPUTE, Compute),
+    )
+
+
+def read_problems(path: Path) -> list[tuple[Row, Any]]:
+    """Read the held-out rows, each with its recognised problem."""
+    problems = []
+    for row in read_rows(path):
+        try:
+            problem = recognise(row.problem)
+            _ = problem.answer
+        except ValueError as error:
+            raise InputError(
+                f"{path}, line {row.line}", f"the problem {error}: {clip(row.problem)}"
+            ) from None
+        except ArithmeticError:
+            raise InputError(
+                f"{path}, line {row.line}", f"the problem has no answer: {clip(row.problem)}"
+            ) from None
+        problems.append((row, problem))
+    return problems
+
+
+def sample_problems(problems: list[tuple[Row, Any]], limit: int) -> list[tuple[Row, Any]]:
+    """Take at most `limit` problems, in exact proportion with at least one a category, in their order."""
+    if limit >= len(problems):
+        return problems
+    counts: dict[str, int] = {}
+    for _, problem in problems:
+        counts[problem.category.name] = counts.get(problem.category.name, 0) + 1
+    try:
+        left = exact_shares(counts, limit)
+    except ValueError as error:
+        raise InputError("params.yaml", f"predict.math_limit: {error}") from None
+    taken = []
+    for row, problem in problems:
+        if left[problem.category.name]:
+            left[problem.category.name] -= 1
+            taken.append((row, problem))
+    return taken
+
+
+def sample_questions(questions: list[Question], limit: int) -> list[Question]:
+    """Take at most `limit` questions, those with the smallest hashes, in their order."""
+    chosen = {question.id for question in sorted(questions, key=lambda q: rank(q.id))[:limit]}
+    return [question for question in questions if question.id in chosen]
+
+
+def answer_problems(
+    decoder: Decoder,
+    prompter: Prompter,
+    problems: list[tuple[Row, Any]],
+    recipe: Recipe,
+    template: str,
+    **how: Any,
+) -> list[dict[str, Any]]:
+    """Return one prediction a problem; the reference that is scored by likelihood is the recipe's working."""
+    prompts = problem_prompts(prompter, [row.problem for row, _ in problems], template)
+    workings = [working(problem, recipe.workings, recipe.decimals) for _, problem in problems]
+    found = complete(decoder, prompter, prompts, prompter.answers(workings), **how)
+    return [
+        {"question": row.problem, "reference": row.solution, **prediction}
+        for (row, _), prediction in zip(problems, found, strict=True)
+    ]
+
+
+def problem_prompts(prompter: Prompter, problems: Sequence[str], template: str) -> list[list[int]]:
+    """Return the ids of the prompt of each problem; `template` as in Predict."""
+    return prompter.problems(problems) if template == "trained" else prompter.untemplated(problems)
+
+
+def answer_questions(
+    decoder: Decoder, prompter: Prompter, questions: list[Question], **how: Any
+) -> list[dict[str, Any]]:
+    """Return one prediction a reading question, with its first and all of its references."""
+    prompts = prompter.passages([(q.context, q.question) for q in questions])
+    found = complete(decoder, prompter, prompts, prompter.spans([q.answers[0] for q in questions]), **how)
+    return [
+        {
+            "id": question.id,
+            "question": question.question,
+            "reference": question.answers[0],
+            "references": list(question.answers),
+            **prediction,
+        }
+        for question, prediction in zip(questions, found, strict=True)
+    ]
+
+
+def complete(
+    decoder: Decoder,
+    prompter: Prompter,
+    prompts: Sequence[list[int]],
+    references: Sequence[list[int]],
+    **how: Any,
+) -> list[dict[str, Any]]:
+    """Return each prompt's completion, whether it ended, its token counts, and the reference's likelihood in nats."""
+    asked = [Prompt(ids=p, reference=r) for p, r in zip(prompts, references, strict=True)]
+    if not asked:
+        return []
+    return [
+        {
+            "completion": prompter.tokenizer.decode(done.ids),
+            "ended": done.ended,
+            "prompt_tokens": len(prompt.ids),
+            "completion_tokens": len(done.ids),
+            "reference_tokens": len(prompt.reference),
+            "reference_nll": done.reference_nll,
+        }
+        for prompt, done in zip(asked, decoder.complete(asked, **how), strict=True)
+    ]
+
+
+class Asked(NamedTuple):
+    """A checkpoint that can be asked: what makes prompts, what completes them, and its facts."""
+
+    prompter: Prompter
+    decoder: Decoder
+    facts: dict[str, int]
+
+
+def load(how: How, base: Path, adapter: Path, screen: TextIO) -> Asked:
+    """Load a checkpoint: the base model in the folder `base` with its adapter folded in."""
+    print(f"predict {adapter.name}: loading the model", file=screen)
+    from abacus.weights.checkpoint import load_checkpoint
+    from abacus.weights.lora import fold
+
+    architecture = read_architecture(base)
+    check_same(architecture, how.llama.architecture, base / "model.json")
+    found = read_adapter(adapter / "adapter.json")
+    tokenizer = Tokenizer.load(base)
+    weights = fold(load_checkpoint(base / "model.ckpt"), adapter)
+    decoder: Decoder
+    if how.decode.engine == "cached":
+        from abacus.inference.cached import CachedDecoder
+
+        size = how.decode.batch_size
+        decoder = CachedDecoder(weights, architecture, eos_id=tokenizer.eos_id, batch_size=size)
+    else:
+        from abacus.inference.framework import FrameworkDecoder
+
+        decoder = FrameworkDecoder(
+            how, weights, architecture, eos_id=tokenizer.eos_id, pad_id=tokenizer.pad_id
+        )
+    facts = found.model_dump() | {
+        "base_parameters": parameters(architecture),
+        "min_new_tokens": how.decode.min_new_tokens,
+    }
+    return Asked(Prompter(tokenizer, how.prompt.template, how.prompt.bos), decoder, facts)

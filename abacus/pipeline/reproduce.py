@@ -1,0 +1,95 @@
+"""DVC started by our commands: its reasons reach the user, its chatter does not; and the one line of params.yaml they set."""
+
+import ctypes
+import logging
+import os
+import re
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from abacus.core.documents import read_text, read_yaml
+from abacus.core.errors import InputError
+from abacus.core.files import replacing
+from abacus.core.params import PATH
+from abacus.core.process import TOLD, Stopped
+from abacus.pipeline.reason import reason
+
+PROFILE = re.compile(r"(?m)^(profile:[ \t]*)([^\s#]+|'[^'\n]*'|\"[^\"\n]*\")(?=[ \t]*(?:#.*)?$)")
+POLL = 0.2  # seconds
+PATIENCE = 2  # seconds
+
+
+def set_profile(name: str, path: Path = PATH) -> bool:
+    """Set the line `profile:` of params.yaml and nothing else, in one step; whether that changed it."""
+    text = read_text(path, "the parameters")
+    if read_yaml(path).get("profile") == name:
+        return False
+    changed, count = PROFILE.subn(lambda match: match[1] + name, text)
+    if count != 1:
+        raise InputError(path, f"{count} lines begin with 'profile:'", "one, as in `profile: tiny`")
+    with replacing(path) as part:
+        part.write_text(changed, encoding="utf-8")
+    return True
+
+
+def reproduce(target: str, quiet: bool = False) -> None:
+    """Let DVC run all that `target` needs and that has changed; with `quiet` only what goes wrong is said.
+
+    Raises InputError with DVC's reason; a stage that failed has said its own above. A signal that asks this process
+    to end is passed on to the stage, and its own end is waited for.
+    """
+    folder = Path(sys.executable).parent  # where the stages' `python` is
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
+    os.environ[TOLD] = "1"
+    failed: list[BaseException] = []
+    # DVC ignores signals while a stage runs if it is in the main thread, and takes the stage's end for a failure.
+    thread = threading.Thread(target=_reproduce, args=(target, quiet, failed), daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(POLL)
+    except (KeyboardInterrupt, Stopped):
+        _end(thread)
+        raise
+    finally:
+        del os.environ[TOLD]
+    if failed:
+        raise failed[0]
+
+
+def _reproduce(target: str, quiet: bool, failed: list[BaseException]) -> None:
+    """What DVC's own command line does; an exception goes into `failed`."""
+    from dvc.logger import set_loggers_level
+    from dvc.repo import Repo
+    from dvc.ui import ui
+
+    try:
+        if not quiet:
+            ui.enable()
+        with set_loggers_level(logging.WARNING if quiet else logging.INFO), Repo() as repo:
+            repo.reproduce(target)
+    except OSError as error:
+        failed.append(error)
+    except Exception as error:  # DVC's, git's or a library's below them: DVC lets some through
+        found = reason(error)
+        found.__cause__ = error
+        failed.append(found)
+    except KeyboardInterrupt:  # of `_end`
+        pass
+
+
+def _end(thread: threading.Thread) -> None:
+    """End the stages that run, then DVC, which would begin the next one."""
+    while thread.is_alive():
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        thread.join(PATIENCE)  # a stage that fails ends DVC, which then gives its own locks back
+        if thread.is_alive():
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(KeyboardInterrupt)
+            )

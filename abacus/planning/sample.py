@@ -1,0 +1,71 @@
+"""The rows that will be trained on, as far as they are known before the pipeline has run."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from abacus.core.errors import InputError
+from abacus.core.params import section
+from abacus.data.audit import audit
+from abacus.data.conversation import Turn, read_turns
+from abacus.data.inputs import OWN, RAW, given
+from abacus.data.rows import Row, read_rows
+from abacus.data.selection import Prepare, sift, taught
+from abacus.synthesis.rows import Synthesize, synthesize
+
+SAMPLE = 0.02  # of the raw rows: 10 800 different ones at full size
+
+
+class Sampled(NamedTuple):
+    """Rows, what they are, and whether they are all that will be trained on."""
+
+    turns: list[Turn]
+    what: str
+    whole: bool
+
+
+def trained_on(params: Path) -> Sampled:
+    """The rows that `inputs` names, or that the pipeline has made, or else a sample made by the recipe.
+
+    Raises InputError if they are of one's own and not there, or a MindRecord, which holds no text.
+    """
+    own = given(params)
+    if "mindrecord" in own:
+        raise InputError(
+            params, f"inputs.mindrecord is {own['mindrecord'][0]}, whose rows are tokens already"
+        )
+    for key in ("conversations", "train"):
+        if key in own:
+            path = own[key][0]
+            turns = read_turns(path) if key == "conversations" else _turns(read_rows(path))
+            return Sampled(turns, f"all rows of {path}", whole=True)
+    made = Path(OWN.conversations)
+    if made.is_file():
+        return Sampled(read_turns(made), f"all rows of {made}", whole=True)
+    turns = sample(params)
+    return Sampled(turns, f"a sample of {len(turns):,} rows made by the recipe in {params}", whole=False)
+
+
+def _turns(rows: object) -> list[Turn]:
+    return [Turn(str(number), row.problem, row.solution) for number, row in enumerate(rows, 1)]
+
+
+def sample(params: Path) -> list[Turn]:
+    """Return rows as the recipe in `params` would teach them, made and worked out in memory.
+
+    The mix is proportional, so all right rows of a small raw file stand for the training rows of a large one.
+    Raises InputError if the recipe's raw rows are not synthetic.
+    """
+    recipe = section("prepare", Prepare, params)
+    if Path(recipe.raw) != RAW:
+        raise InputError(
+            params,
+            f"prepare.raw is {recipe.raw}, whose rows are not synthetic",
+            f"{OWN.conversations} to be there, to measure their length in",
+            "`dvc repro converse` makes it",
+        )
+    source = section("synthesize", Synthesize, params)
+    raw = synthesize(Synthesize(seed=source.seed, scale=min(source.scale, SAMPLE)))
+    verdicts = audit(Row(line, **row) for line, row in enumerate(raw, 1))
+    kept, _ = sift(verdicts, recipe, lambda rejected: None)
+    rows = [taught(row, recipe) for group in kept.values() for row in group]
+    return [Turn(str(number), row["problem"], row["solution"]) for number, row in enumerate(rows, 1)]

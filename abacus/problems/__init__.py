@@ -1,0 +1,1 @@
+"""Arithmetic problems: the category table, their operands and workings, samples of them."""

@@ -1,0 +1,77 @@
+"""Workings: the text a recipe teaches for a problem, and the precision of its answer."""
+
+import dataclasses
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal
+
+from abacus.problems.categories import CATEGORIES, Category, Number, Problem, plain
+
+PREFIX = "计算过程："
+# The source's own line, and what the rows of the table have writers for.
+RECIPES = ("published", *dict.fromkeys(name for category in CATEGORIES for name in category.writers))
+if TYPE_CHECKING:
+    Workings = str
+else:
+    Workings = Literal[RECIPES]
+# Wide enough to round any number that an operand's digits allow.
+WIDE = Context(prec=4000)
+
+
+def recognise(text: str) -> Problem:
+    """Return the one problem that the text is, in full. Raises ValueError if it is none or several."""
+    found = [problem for category in CATEGORIES if (problem := category.parse(text))]
+    if len(found) == 1:
+        return found[0]
+    parts = [category.name for category in CATEGORIES if category.pattern.search(text)]
+    if len(found) > 1 or len(parts) > 1:
+        raise ValueError(f"holds the text of {len(parts)} categories ({', '.join(parts)})")
+    if parts:
+        raise ValueError(f"holds a problem of category '{parts[0]}' and more text around it")
+    raise ValueError("is of no category")
+
+
+def working(problem: Problem, recipe: str, decimals: int) -> str:
+    """Return what a recipe teaches as the answer to a problem: the prefix and the worked line.
+
+    `published` is the source's line; `reference` the reference run's, letter for letter; of the others every
+    `left = right` is true at the precision shown. `decimals` rounds what the recipe rounds.
+    """
+    return PREFIX + line(problem, recipe, decimals)
+
+
+def line(problem: Problem, recipe: str, decimals: int) -> str:
+    """Return the worked line without the prefix."""
+    if recipe == "published":
+        return problem.published
+    category = problem.category
+    write = category.writers.get(recipe, category.writers["reference"])
+    places = precision(category, recipe, decimals)
+    problem = dataclasses.replace(problem, exact=recipe != "reference")
+    return write(problem, lambda value: shown(value, places))
+
+
+def precision(category: Category, recipe: str, decimals: int) -> int | None:
+    """Return the decimals that a recipe rounds a category's answers to; None if it does not round."""
+    if recipe == "published" or category.precision == "full":
+        return None
+    return min(decimals, 2) if category.precision == "percent" else decimals
+
+
+def shown(value: Number, places: int | None) -> str:
+    """Print a number rounded to `places` decimals, trailing zeros gone, an integral one as an integer.
+
+    Without `places` it is printed as it is. A float rounds as a float, all else half to even, as Python's `round` does.
+    """
+    if places is None:
+        return str(value)
+    rounded = Decimal(repr(round(value, places))) if isinstance(value, float) else round_at(value, places)
+    return plain(rounded) if rounded else "0"  # no -0
+
+
+def round_at(value: Decimal | Fraction | int, places: int) -> Decimal:
+    """Round to `places` decimals, half to even."""
+    if isinstance(value, Fraction):
+        return Decimal(round(value * 10**places)).scaleb(-places, context=WIDE)
+    step = Decimal(1).scaleb(-places)
+    return Decimal(value).quantize(step, rounding=ROUND_HALF_EVEN, context=WIDE)

@@ -1,0 +1,97 @@
+"""One checkpoint's predictions, read and judged."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from abacus.core.documents import read_json
+from abacus.core.errors import InputError
+from abacus.data.rows import clip, read_objects
+from abacus.problems.recipe import Recipe
+from abacus.problems.workings import recognise
+from abacus.scoring import arithmetic
+from abacus.scoring.metrics import Answers, Judged, Reading
+
+ABOUT = "about.json"
+SIZES = ("step", "trainable_parameters", "base_parameters")
+LARGEST = 10**15  # nats or tokens; beyond it, and for NaN, a mean is no number that JSON has
+MATH = {
+    "question": str,
+    "completion": str,
+    "ended": bool,
+    "reference_nll": (int, float),
+    "reference_tokens": int,
+}
+READING = MATH | {"reference": str, "references": list}
+
+
+def judge(predictions: list[dict[str, Any]], recipe: Recipe, place: str = "math.jsonl") -> list[Judged]:
+    """Judge answers to problems; errors name `place` and the line."""
+    found = []
+    for line, prediction in enumerate(predictions, 1):
+        shown = clip(prediction["question"])
+        try:
+            problem = recognise(prediction["question"])
+            said = prediction["completion"], recipe.workings, recipe.decimals, prediction["ended"]
+            case = (problem, *said)
+            right = arithmetic.strict(*case), arithmetic.tolerant(*case)
+        except ValueError as error:
+            raise InputError(f"{place}, line {line}", f"the question {error}: {shown}") from None
+        except ArithmeticError:
+            raise InputError(f"{place}, line {line}", f"the question has no answer: {shown}") from None
+        likelihood = prediction["reference_nll"], prediction["reference_tokens"]
+        found.append(Judged(problem.category.name, *right, *likelihood))
+    return found
+
+
+def understand(predictions: list[dict[str, Any]]) -> list[Reading]:
+    """Answers to reading questions as they are scored."""
+    keys = ("reference", "references", "reference_nll", "reference_tokens")
+    return [Reading(first_line(one["completion"]), *(one[key] for key in keys)) for one in predictions]
+
+
+def first_line(completion: str) -> str:
+    """Return what the reading metrics see of a completion."""
+    stripped = completion.strip()
+    return stripped.split("\n", 1)[0].strip()
+
+
+def read_answers(folder: Path, recipe: Recipe) -> Answers:
+    """What stage predict has left in a folder, judged."""
+    step = read_about(folder / ABOUT)["step"]
+    place = folder / "math.jsonl"
+    math = judge(read_predictions(place, MATH), recipe, str(place))
+    return Answers(step, understand(read_predictions(folder / "squad.jsonl", READING)), math)
+
+
+def read_predictions(path: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
+    """Read a file of predictions that has these keys, of these types, in every row."""
+    rows = []
+    for line, row in read_objects(path):
+        for key, wanted in keys.items():
+            if key not in row:
+                raise InputError(f"{path}, line {line}", f"key '{key}' is missing")
+            if not isinstance(row[key], wanted):
+                found = clip(json.dumps(row[key], ensure_ascii=False))
+                raise InputError(f"{path}, line {line}", f"'{key}' is {found}, as predict does not write it")
+            if wanted not in (str, bool, list) and not abs(row[key]) <= LARGEST:  # NaN is not, either
+                found = clip(json.dumps(row[key]))
+                raise InputError(f"{path}, line {line}", f"'{key}' is {found}", "a finite number")
+        references = row["references"] if "references" in keys else [""]
+        if not references or not all(isinstance(reference, str) for reference in references):
+            raise InputError(f"{path}, line {line}", "'references' must be a list of texts, not empty")
+        rows.append(row)
+    return rows
+
+
+def read_about(path: Path) -> dict[str, int]:
+    """Read what predict says of the checkpoint that answered: its step, and numbers of parameters."""
+    wanted = f"a JSON object with {', '.join(SIZES)}"
+    about = read_json(path, wanted)
+    if not all(type(about.get(key)) is int for key in SIZES):
+        raise InputError(path, f"found {clip(json.dumps(about))}", wanted)
+    for key in SIZES:
+        low = 1 if key == "base_parameters" else 0
+        if not low <= about[key] <= LARGEST:
+            raise InputError(path, f"{key} is {clip(str(about[key]))}", f"a number from {low} to {LARGEST}")
+    return {key: about[key] for key in SIZES}

@@ -1,0 +1,133 @@
+"""The checkpoints side by side: the best one, the gate, the contest's figures, the table."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from abacus.core.documents import read_json, write_csv
+from abacus.core.errors import InputError
+from abacus.scoring.metrics import METRICS
+
+GATE = 0.9  # of the base model's scores by MindFormers' definition
+GATED = {"F1": "mindformers_f1", "EM": "mindformers_em"}
+# The contest divides the trainable parameters by this number, whatever the model.
+FIXED_DENOMINATOR = 8_030_000_000
+RATIO_WEIGHT, MATH_WEIGHT = 0.3, 0.7
+# What the table shows, the summary needs: a checkpoint's metrics that have a column.
+COLUMNS = tuple(metric for metric in METRICS if metric.title)
+LARGEST = 10**15
+FOLDER = Path("metrics/checkpoints")
+
+
+class Choice(NamedTuple):
+    """The best checkpoint, and whether it passes the gate."""
+
+    number: int
+    passes: bool
+
+
+def read_metrics(folder: Path, numbers: list[int]) -> dict[int, dict[str, Any]]:
+    """Read the metrics of the checkpoints, by number; no other file that lies there counts."""
+    return {number: read_checkpoint(folder / f"{number}.json") for number in numbers}
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read one checkpoint's metrics."""
+    metrics = read_json(path, "a checkpoint's metrics (run `make eval`)")
+    needed = [metric.name for metric in COLUMNS]
+    missing = {key for key in needed if type(metrics.get(key)) not in (int, float)}
+    if missing:
+        raise InputError(path, f"no number for {', '.join(sorted(missing))}", advice="run `make eval`")
+    for key in sorted(needed):
+        if not -LARGEST <= metrics[key] <= LARGEST:  # NaN is not, either
+            raise InputError(path, f"{key} is {metrics[key]}", f"a number from {-LARGEST} to {LARGEST}")
+    return metrics
+
+
+def passes(metrics: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
+    """Whether F1 and EM are both at least 90 % of the base model's."""
+    return all(metrics[key] >= GATE * base[key] for key in GATED.values())
+
+
+def final_score(ratio: float, accuracy: float) -> float:
+    """Return the contest's final score of a low-parameter ratio and a math accuracy, both from 0 to 1."""
+    return (1 - ratio) * RATIO_WEIGHT + accuracy * MATH_WEIGHT
+
+
+def choose(metrics: dict[int, dict[str, Any]]) -> Choice:
+    """The best checkpoint: of the highest strict accuracy among those that pass, else among all."""
+    if 0 not in metrics:
+        raise InputError("", "checkpoint 0, the base model, is not among those to compare")
+    trained = {number: m for number, m in metrics.items() if number}
+    if not trained:
+        raise InputError("", "no checkpoint but the base model's has been evaluated")
+    passing = {number: m for number, m in trained.items() if passes(m, metrics[0])}
+
+    def merit(item: tuple[int, dict[str, Any]]) -> tuple[float, ...]:
+        number, m = item
+        return m["math_strict"], m["math_tolerant"], -m["math_nll"], -number
+
+    best, _ = max((passing or trained).items(), key=merit)
+    return Choice(best, best in passing)
+
+
+def summarise(metrics: dict[int, dict[str, Any]], best: Choice, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """Return the summary; `sizes` are the best checkpoint's `trainable_parameters` and `base_parameters`."""
+    base, chosen = metrics[0], metrics[best.number]
+    trainable = sizes["trainable_parameters"]
+    ratio = trainable / FIXED_DENOMINATOR
+    return {
+        "best_checkpoint": best.number,
+        "gate_passed": best.passes,
+        "gate_f1": GATE * base["mindformers_f1"],
+        "gate_em": GATE * base["mindformers_em"],
+        "mindformers_f1": chosen["mindformers_f1"],
+        "mindformers_em": chosen["mindformers_em"],
+        "squad_f1": chosen["squad_f1"],
+        "squad_em": chosen["squad_em"],
+        "math_strict": chosen["math_strict"],
+        "math_tolerant": chosen["math_tolerant"],
+        "trainable_parameters": trainable,
+        "ratio_of_8_03e9": ratio,
+        "ratio_of_base": trainable / sizes["base_parameters"],
+        "final_score_strict": final_score(ratio, chosen["math_strict"] / 100),
+        "final_score_tolerant": final_score(ratio, chosen["math_tolerant"] / 100),
+    }
+
+
+def table(metrics: dict[int, dict[str, Any]]) -> list[list[str]]:
+    """Return the table's rows, titles first."""
+    rows = [["checkpoint", *(metric.title for metric in COLUMNS), "gate"]]
+    for number, m in metrics.items():
+        gate = "base" if number == 0 else "passed" if passes(m, metrics[0]) else "missed"
+        rows.append([str(number), *(metric.shown(m[metric.name]) for metric in COLUMNS), gate])
+    return rows
+
+
+def aligned(rows: list[list[str]]) -> str:
+    """Lay rows out in columns, as Markdown."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["| " + " | ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def write_table(path: Path, metrics: dict[int, dict[str, Any]]) -> None:
+    """Write every metric of every checkpoint as CSV, for plots; a metric that one lacks is blank."""
+    keys = dict.fromkeys(key for m in metrics.values() for key in m)
+    write_csv(path, [{"checkpoint": number, **m} for number, m in metrics.items()], ["checkpoint", *keys])
+
+
+def printed(numbers: list[int], folder: Path = FOLDER) -> str:
+    """Return the table of the metrics in a folder, and a line for the best checkpoint."""
+    metrics = read_metrics(folder, numbers)
+    best = choose(metrics)
+    verdict = "passes" if best.passes else "does not pass"
+    halves = ", ".join(half(title, metrics[0][key]) for title, key in GATED.items())
+    return f"{aligned(table(metrics))}\nbest: checkpoint {best.number}, which {verdict} the gate ({halves})"
+
+
+def half(title: str, base: float) -> str:
+    """What the gate asks of a score, of which the base model has `base` percent."""
+    empty = f" is empty: the base model's {title} is 0" if base == 0 else ""
+    return f"{title} >= {GATE * base:.2f}{empty}"

@@ -1,0 +1,1 @@
+"""Data, checkpoints and results through a bucket."""

@@ -1,0 +1,1 @@
+"""A finished run in the form that the contest asks for."""

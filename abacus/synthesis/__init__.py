@@ -1,0 +1,1 @@
+"""Raw rows made from a seed, in the published format."""

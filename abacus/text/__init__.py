@@ -1,0 +1,1 @@
+"""Text as tokens: tokenizer, prompts, encoded rows."""

@@ -1,0 +1,130 @@
+"""Rows as training reads them: ids and labels, and how long they are. Row lengths are measured here and nowhere else."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from abacus.core.errors import InputError
+from abacus.data.conversation import Turn
+from abacus.formats.mindrecord import BATCH
+from abacus.text.prompt import IGNORED, Prompter
+
+# Rows that are too long for training and are left out without more ado: three, or one in a hundred.
+FEW, FEW_OF = 3, 0.01
+SHOWN = 3
+
+
+class Encoded(NamedTuple):
+    """A row as training reads it, not yet padded; `labels` is IGNORED where nothing is learned."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+def encode(turns: list[Turn], prompter: Prompter) -> Iterator[Encoded]:
+    """Yield each conversation's ids and labels; loss on the answer and on EOS."""
+    for start in range(0, len(turns), BATCH):
+        block = turns[start : start + BATCH]
+        questions = prompter.problems([turn.problem for turn in block])
+        answers = prompter.answers([turn.solution for turn in block])
+        for question, answer in zip(questions, answers, strict=True):
+            yield Encoded(question + answer, [IGNORED] * len(question) + answer)
+
+
+def learned(row: Encoded) -> int:
+    """Return how many tokens of a row have a loss."""
+    return sum(label != IGNORED for label in row.labels)
+
+
+def padded(row: Encoded, length: int, pad: int) -> dict[str, np.ndarray]:
+    """Return the row's two arrays, int32 of shape (length,)."""
+    missing = length - len(row.input_ids)
+    return {
+        "input_ids": np.array(row.input_ids + [pad] * missing, np.int32),
+        "labels": np.array(row.labels + [IGNORED] * missing, np.int32),
+    }
+
+
+class Fitting:
+    """Rows as they are trained on; those of more than `length` tokens are left out and counted."""
+
+    def __init__(self, turns: list[Turn], prompter: Prompter, length: int, pad: int) -> None:
+        self.turns, self.prompter, self.length, self.pad = turns, prompter, length, pad
+        self.tokens: list[int] = []  # of each row that fits
+        self.learned = 0
+        self.long: list[tuple[int, str]] = []  # tokens and id of each row that does not
+
+    def arrays(self, path: Path, tick: Callable[[int], object]) -> Iterator[dict[str, np.ndarray]]:
+        """Yield each row's two arrays; `tick` is told how many have been read.
+
+        InputError, naming the file at `path`, at the end if more than a few rows are too long.
+        """
+        for source, row in zip(self.turns, encode(self.turns, self.prompter), strict=True):
+            tick(1)
+            if len(row.input_ids) > self.length:
+                self.long.append((len(row.input_ids), source.id))
+                continue
+            self.tokens.append(len(row.input_ids))
+            self.learned += learned(row)
+            yield padded(row, self.length, self.pad)
+        lost, total = len(self.long), len(self.turns)
+        if lost == total or (lost > FEW and lost > total * FEW_OF):
+            most, name = max(self.long, key=lambda row: row[0])
+            raise InputError(
+                path,
+                f"{lost} of {total} rows are longer than {self.length} tokens, row {name} the longest with {most}",
+                f"at most {FEW_OF:.0%} of them",
+                f"raise abacus.prompt.seq_length in the profile to {most - 1}",
+            )
+
+    def left_out(self) -> list[str]:
+        """Lines that name the first rows that are too long, and how many there are."""
+        lines = [
+            f"left out: row {name} has {count} tokens, more than {self.length}"
+            for count, name in self.long[:SHOWN]
+        ]
+        return lines + ([f"left out: {len(self.long)} rows in all"] if self.long[SHOWN:] else [])
+
+    def figures(self) -> dict[str, float]:
+        """What metrics/mindrecord.json says of the rows' lengths, once they have been read."""
+        count = len(self.tokens)
+        return {
+            "written": count,
+            "too_long": len(self.long),
+            "longest": max(self.tokens + [tokens for tokens, _ in self.long]),
+            "mean_tokens": sum(self.tokens) / count,
+            "mean_learned": self.learned / count,
+            "padding": 1 - sum(self.tokens) / (count * self.length),
+        }
+
+
+class Lengths(NamedTuple):
+    """Numbers of rows, and of tokens with EOS (and BOS, if the profile's prompt has one)."""
+
+    rows: int
+    mean: float
+    mean_learned: float
+    longest: int
+    longest_id: str
+    too_long: int  # rows
+    padding: float  # share of a batch; the rows that are too long are not in it
+
+
+def measure(
+    turns: list[Turn], prompter: Prompter, length: int, progress: Callable[[Iterable], Iterable] = iter
+) -> Lengths:
+    """Measure rows that are padded to `length` tokens; `progress` wraps the walk over them (tqdm does)."""
+    sizes = [(len(row.input_ids), learned(row)) for row in progress(encode(turns, prompter))]
+    longest = max(range(len(sizes)), key=lambda row: sizes[row][0])
+    fitting = [size for size, _ in sizes if size <= length]
+    return Lengths(
+        rows=len(sizes),
+        mean=sum(size for size, _ in sizes) / len(sizes),
+        mean_learned=sum(count for _, count in sizes) / len(sizes),
+        longest=sizes[longest][0],
+        longest_id=turns[longest].id,
+        too_long=len(sizes) - len(fitting),
+        padding=1 - sum(fitting) / (len(fitting) * length) if fitting else 0.0,
+    )

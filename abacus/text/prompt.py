@@ -1,0 +1,98 @@
+"""The one place where a question becomes tokens: training and inference share it.
+
+Templates: `vicuna` is Vicuna v1.1 (https://github.com/lm-sys/FastChat/blob/main/docs/vicuna_weights_version.md),
+`alpaca` Stanford Alpaca's without input (https://github.com/tatsu-lab/stanford_alpaca), `bare` the problem
+and a newline. The reading prompt is the contest's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from abacus.text.tokenizer import Tokenizer
+
+IGNORED = -100  # the label of a token that is not learned
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The ids of a prompt, and of the text that should follow it, if its likelihood is wanted."""
+
+    ids: Sequence[int]
+    reference: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The generated ids, without EOS; minus the natural logarithm of the reference's probability.
+
+    `ended` says that EOS came next; otherwise the limit of new tokens or of the model's positions cut it.
+    """
+
+    ids: list[int]
+    reference_nll: float | None
+    ended: bool
+
+
+class Template(NamedTuple):
+    """What stands before the problem, between problem and answer, and before the answer.
+
+    The answer's own lead is learned with it: in `vicuna` the first learned token starts with the space.
+    """
+
+    before: str
+    after: str
+    lead: str
+
+
+TEMPLATES = {
+    "vicuna": Template(
+        "A chat between a curious user and an artificial intelligence assistant. "
+        "The assistant gives helpful, detailed, and polite answers to the user's questions. USER: ",
+        " ASSISTANT:",
+        " ",
+    ),
+    "alpaca": Template(
+        "Below is an instruction that describes a task. "
+        "Write a response that appropriately completes the request.\n\n### Instruction:\n",
+        "\n\n### Response:",
+        " ",
+    ),
+    "bare": Template("", "\n", ""),
+}
+READING = (
+    "Read the passage and answer the question below.\n\n"
+    "### Instruction:\n{context}\n\n### Input:\n{question}\n\n### Response:"
+)
+
+
+class Prompter:
+    """Turns problems, answers and passages into ids, with a profile's template and BOS."""
+
+    def __init__(self, tokenizer: Tokenizer, template: str, bos: bool) -> None:
+        self.tokenizer = tokenizer
+        self.template = TEMPLATES[template]
+        self.bos = [tokenizer.bos_id] if bos else []
+
+    def problems(self, problems: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each problem in the template, up to where the answer begins."""
+        before, after, _ = self.template
+        texts = self.tokenizer.encode_batch([before + problem + after for problem in problems])
+        return [self.bos + ids for ids in texts]
+
+    def answers(self, answers: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each answer as it is learned: its lead, its text and EOS."""
+        texts = self.tokenizer.encode_batch([self.template.lead + answer for answer in answers])
+        return [[*ids, self.tokenizer.eos_id] for ids in texts]
+
+    def untemplated(self, problems: Sequence[str]) -> list[list[int]]:
+        """Return the ids of the problem alone, no BOS: what the reference run gave at inference."""
+        return self.tokenizer.encode_batch(problems)
+
+    def passages(self, pairs: Sequence[tuple[str, str]]) -> list[list[int]]:
+        """Return the ids of the reading prompt for each (context, question). It never has a BOS."""
+        return self.tokenizer.encode_batch([READING.format(context=c, question=q) for c, q in pairs])
+
+    def spans(self, answers: Sequence[str]) -> list[list[int]]:
+        """Return the ids of reference answers to reading questions, as they would follow the prompt."""
+        return self.tokenizer.encode_batch([f" {answer}" for answer in answers])

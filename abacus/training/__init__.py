@@ -1,0 +1,1 @@
+"""Fine-tuning through MindFormers' Trainer: repeatable, resumable, on one rank or several."""

@@ -1,0 +1,1 @@
+"""A Llama's weights: names, shapes, checkpoints, LoRA."""

@@ -1,1 +1,0 @@
-"""The model: prompts, tokenizer, weights, training and decoding."""

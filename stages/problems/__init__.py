@@ -1,1 +1,0 @@
-"""Arithmetic problems: the category table, their workings, English problems, sampling."""

@@ -1,1 +1,0 @@
-"""What the commands that share through a bucket have in common."""

@@ -1,0 +1,62 @@
+"""The prompt builder: templates, BOS and EOS, and the boundary of what is learned."""
+
+import pytest
+
+from abacus.text.prompt import READING, TEMPLATES, Prompter
+from abacus.text.tokenizer import Tokenizer, of_bytes, save
+
+BOS, EOS, PAD = 256, 257, 258
+PROBLEM, ANSWER = "计算 1.00 + 2.00 等于多少？", "计算过程：1.00 + 2.00 = 3"
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+    save(of_bytes(BOS, EOS, PAD), {"bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}, tmp_path)
+    return Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("bos", [True, False])
+def test_question_and_answer_are_the_templated_text(tokenizer, template, bos):
+    prompter = Prompter(tokenizer, template, bos)
+    (question,), (answer,) = prompter.problems([PROBLEM]), prompter.answers([ANSWER])
+    assert (question[0] == BOS) == bos
+    assert BOS not in question[bos:]
+    assert answer[-1] == EOS
+    before, after, lead = TEMPLATES[template]
+    assert bytes(question[bos:]).decode() == before + PROBLEM + after
+    assert bytes(answer[:-1]).decode() == lead + ANSWER
+
+
+def test_vicuna_is_the_published_text(tokenizer):
+    prompter = Prompter(tokenizer, "vicuna", True)
+    text = bytes(prompter.problems(["P"])[0][1:] + prompter.answers(["S"])[0][:-1]).decode()
+    assert text == (
+        "A chat between a curious user and an artificial intelligence assistant. "
+        "The assistant gives helpful, detailed, and polite answers to the user's questions. "
+        "USER: P ASSISTANT: S"
+    )
+
+
+def test_the_first_learned_token_of_vicuna_starts_with_the_space(tokenizer):
+    prompter = Prompter(tokenizer, "vicuna", True)
+    assert bytes(prompter.problems(["P"])[0][-1:]) == b":"
+    assert bytes(prompter.answers(["S"])[0][:1]) == b" "
+
+
+def test_reading_prompt_has_no_bos_and_nothing_after_the_colon(tokenizer):
+    ids = Prompter(tokenizer, "vicuna", True).passages([("Some passage.", "Which?")])[0]
+    assert bytes(ids).decode() == (
+        "Read the passage and answer the question below.\n\n### Instruction:\nSome passage.\n\n"
+        "### Input:\nWhich?\n\n### Response:"
+    )
+    assert READING.endswith("Response:")
+
+
+def test_a_passage_with_braces_stays_as_it_is(tokenizer):
+    ids = Prompter(tokenizer, "bare", False).passages([("{question}", "{context}")])[0]
+    assert "### Instruction:\n{question}\n\n### Input:\n{context}\n" in bytes(ids).decode()
+
+
+def test_untemplated_is_the_problem_alone(tokenizer):
+    assert bytes(Prompter(tokenizer, "vicuna", True).untemplated([PROBLEM])[0]).decode() == PROBLEM

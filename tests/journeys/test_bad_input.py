@@ -62,9 +62,12 @@ OUTS = {
 
 @pytest.fixture
 def attempt(stage, params, tmp_path):
-    """Run a stage on a raw file, with old outputs in place; check that they and nothing else are there after."""
+    """Run a stage on a raw file, with old outputs in place; check that they and nothing else are there after.
 
-    def run(name, raw, **changes):
+    With `evidence` the rejected rows are written although the stage fails.
+    """
+
+    def run(name, raw, evidence=False, **changes):
         folder = tmp_path / "outs"
         folder.mkdir()
         outs = {out: folder / out for out in OUTS[name]}
@@ -75,7 +78,8 @@ def attempt(stage, params, tmp_path):
             flags += ["--params", params(prepare=changes)]
         done = stage(name, *flags, "--train" if name == "converse" else "--raw", raw)
         assert set(folder.iterdir()) == set(outs.values())
-        assert all(path.read_bytes() == b"old" for path in outs.values())
+        written = {name for name, path in outs.items() if path.read_bytes() != b"old"}
+        assert written == ({"rejected"} if evidence else set())
         return done
 
     return run
@@ -126,7 +130,9 @@ def test_a_row_without_solution(attempt, raw, error_line, name):
 def test_a_row_that_is_no_problem_stops_prepare(attempt, raw, error_line, write_lines, case):
     problem, message = UNKNOWN[case]
     path = write_lines(raw(None), {"problem": problem, "solution": "1"})
-    assert error_line(attempt("prepare", path)) == f"{path}, line 1: the problem {message}: {problem}"
+    line = error_line(attempt("prepare", path, evidence=True))
+    found = f"{path}, line 1: the problem {message}: {problem}"
+    assert line == f"{found}; prepare.unknown: drop leaves such rows out"
 
 
 @pytest.mark.parametrize("case", UNKNOWN)
@@ -139,7 +145,7 @@ def test_a_row_that_is_no_problem_is_listed_by_audit(attempt, raw, write_lines, 
 
 
 def test_too_few_rows(attempt, raw, error_line):
-    line = error_line(attempt("prepare", raw(GOOD), train_size=100, test_size=20))
+    line = error_line(attempt("prepare", raw(GOOD), evidence=True, train_size=100, test_size=20))
     assert line.startswith(
         "params.yaml: prepare.train_size 100 and test_size 20 ask for more than the 1 different"
     )
@@ -233,7 +239,7 @@ def test_an_output_that_is_a_folder_keeps_what_is_in_it(stage, params, error_lin
 def test_an_error_stands_below_the_progress_and_not_behind_it(attempt, raw, write_lines):
     rows = [{"problem": f"计算 {n}.00 + 0.00 等于多少？", "solution": "x"} for n in range(80_000)]
     path = write_lines(raw(None), *rows, {"problem": "今天天气很好", "solution": "1"})
-    done = attempt("prepare", path)
+    done = attempt("prepare", path, evidence=True)
     *above, line, end = done.stderr.split("\n")
     assert any("prepare: " in text and "%" in text for text in above)
     assert line.startswith(f"error: {path}, line 80001: ") and end == ""

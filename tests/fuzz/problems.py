@@ -437,7 +437,7 @@ def check_reading(data: bytes, folder: Path) -> bool:
 
 
 TARGETS = (
-    Target("classifier", 200, make_problem, check_problem),
+    Target("classifier", 160, make_problem, check_problem),
     Target("number extraction", 80, make_completion, check_completion),
     Target("signs", 55, make_signed, check_signed),
     Target("reading scores", 20, make_reading, check_reading),

@@ -313,6 +313,9 @@ def test_rows_that_fail_are_named_and_not_lost(attempt, tmp_path):
     assert found[3]["id"] == 4 and found[8]["problem"] == "x" * 2000
 
 
+ASKED = '{"problem": "计算 4.00 的平方根？"}\n'.encode()
+
+
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
@@ -321,16 +324,16 @@ def test_rows_that_fail_are_named_and_not_lost(attempt, tmp_path):
         (b"\xef\xbb\xbf\n \r\n\n", {}, "in.jsonl: holds no rows, expected JSON Lines"),
         (b"{}", {"input": "stages"}, "stages: is a folder, expected a JSON Lines file"),
         (b"{}", {"output": "stages"}, "stages: is a folder or a device, expected a file to write"),
-        (b"{}", {"profile": "tini"}, "profile 'tini' does not exist"),
+        (ASKED, {"profile": "tini"}, "profile 'tini' does not exist"),
         (
-            b"{}",
+            ASKED,
             {"adapter": "nowhere"},
             "nowhere/adapter.json: no such file, expected the output of stage finetune",
         ),
-        (b"{}", {"base": "nowhere"}, "nowhere/model.json: no such file, expected the output of stage base"),
-        (b"{}", {"profile": "smollm2-135m"}, "hidden_size is 64, expected 576 as in the profile"),
-        (b"{}", {"params": "no.yaml"}, "no.yaml: no such file"),
-        (b"{}", {"params": "no.yaml", "profile": None}, "no.yaml: no such file"),
+        (ASKED, {"base": "nowhere"}, "nowhere/model.json: no such file, expected the output of stage base"),
+        (ASKED, {"profile": "smollm2-135m"}, "hidden_size is 64, expected 576 as in the profile"),
+        (ASKED, {"params": "no.yaml"}, "no.yaml: no such file"),
+        (ASKED, {"params": "no.yaml", "profile": None}, "no.yaml: no such file"),
     ],
 )
 def test_what_cannot_be_used_at_all_is_one_line(attempt, content, options, message):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from abacus.core.errors import InputError
 from abacus.pipeline import lock
+from abacus.core.documents import write_csv
 from abacus.profile import concerns, load
 from abacus.submission.bundle import anonymous
 from abacus.training.configuration import training_of
@@ -111,14 +112,21 @@ def place(tmp_path: Path) -> Path:
     (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": lock}), encoding="utf-8")
     counts = {"rows": 809_993, "unique": 548_942, "duplicate": 261_051, "english": 9_993, "verified": 538_949}
     root = {"unique": 39_227, "train": 7_278, "test": 146}
-    prepared = counts | {"wrong": 0, "train": ROWS, "test": 2000, "by_category": {"root": root}}
+    prepared = counts | {"wrong": 0, "train": ROWS, "test": 2000}
     write_json(folder / "metrics" / "prepare.json", prepared)
     write_json(folder / "metrics" / "mindrecord.json", {"written": ROWS, "longest": 116, "too_long": 0})
+    (folder / "metrics" / "categories").mkdir(parents=True)
+    write_csv(folder / "metrics" / "prepare.csv", [{"category": "root"} | root])
     for number in range(6):
+        write_csv(
+            folder / "metrics" / "categories" / f"{number}.csv",
+            [{"category": "root", "math_problems": 146, "math_strict": 50.0, "math_tolerant": 50.0}],
+        )
         write_json(folder / "metrics" / "checkpoints" / f"{number}.json", metrics(number))
     write_checkpoints(folder / "checkpoints")
     answers = folder / "data" / "predictions" / "5"
-    about = {"step": STEPS * 5, "trainable_parameters": TRAINABLE, "template": "trained"}
+    about = {"step": STEPS * 5, "trainable_parameters": TRAINABLE, "base_parameters": 8_030_261_248}
+    about |= {"template": "trained"}
     write_json(answers / "about.json", about | {"squad": "data/squad/dev-v1.1.json"})
     for name in ("math", "squad"):
         (answers / f"{name}.jsonl").write_text(f'{{"completion": "{name}"}}\n', encoding="utf-8")

@@ -41,7 +41,8 @@ def place(tmp_path_factory) -> Path:
     params["predict"] |= {"math_limit": 14, "squad_limit": 6}
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     shutil.copytree(ROOT / "profiles", folder / "profiles")
-    shutil.copytree(ROOT / "data/reading", folder / "data/reading")
+    for name in ("data/reading", "data/models/tiny"):
+        shutil.copytree(ROOT / name, folder / name)
     configure = (
         "--base profiles/base.yaml --profile profiles/tiny.yaml --squad data/reading/reading-v1.1.json"
     )

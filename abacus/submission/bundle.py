@@ -50,7 +50,11 @@ def copy_logs(folder: Path) -> None:
 
 def write(folder: Path, finished: Finished) -> None:
     """Write all but the weights."""
-    commit = git("rev-parse", "HEAD").strip()
+    try:
+        commit = git("rev-parse", "HEAD").strip()
+    except InputError as error:
+        why = "a clone with a commit: the code is part of the work"
+        raise InputError(error.place, error.found, why) from None
     clean = not git("status", "--porcelain", "--untracked-files=no")
     folder.mkdir()
     text = submission_report.text(finished, commit, clean)

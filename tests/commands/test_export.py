@@ -267,7 +267,7 @@ def test_a_checkpoint_of_something_else(work: Path, tmp_path: Path, stage, error
     (tmp_path / "out" / "old").write_text("old")
     (tmp_path / "out" / "export.json").write_text("{}")
     save_checkpoint(tmp_path / "x.ckpt", load_checkpoint(work / "base" / "model.ckpt") | change)
-    done = run(stage, work, "--checkpoint", tmp_path / "x.ckpt", "--out", tmp_path / "out")
+    done = run(stage, work, "--checkpoint", tmp_path / "x.ckpt", "--out", tmp_path / "out", "--replace")
     assert done.returncode == 1
     assert said in done.stderr.splitlines()[-1]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"old", "export.json"}

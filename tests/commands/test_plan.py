@@ -307,7 +307,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (folder / "params.yaml").write_text(params.replace("smollm2-135m", "tiny"), encoding="utf-8")
     configure(folder / "data" / "profile", load.profile("tiny"))
-    data = "--base data/base --conversations data/train-v2-conversation.json"
+    (folder / "data" / "math-test.jsonl").write_text(
+        '{"problem": "计算 7 * 8 等于多少？"}\n', encoding="utf-8"
+    )
+    data = (
+        "--base data/base --conversations data/train-v2-conversation.json --test data/math-test.jsonl "
+        f"--squad {ROOT}/data/reading/reading-v1.1.json"
+    )
     for line in (
         "stages.base --profile data/profile --source data/models/tiny --out data/base",
         f"stages.mindrecord --profile data/profile {data} --out data/train-v2.mindrecord "

@@ -114,7 +114,10 @@ def place(tmp_path: Path) -> Path:
     root = {"unique": 39_227, "train": 7_278, "test": 146}
     prepared = counts | {"wrong": 0, "train": ROWS, "test": 2000}
     write_json(folder / "metrics" / "prepare.json", prepared)
-    write_json(folder / "metrics" / "mindrecord.json", {"written": ROWS, "longest": 116, "too_long": 0})
+    write_json(
+        folder / "metrics" / "mindrecord.json",
+        {"written": ROWS, "longest": 116, "too_long": 0},
+    )
     (folder / "metrics" / "categories").mkdir(parents=True)
     write_csv(
         folder / "metrics" / "prepare.csv",
@@ -297,7 +300,7 @@ def test_an_export_of_another_adapter_is_refused(place):
     line = refused(place)
     assert (
         line
-        == "exports/2: was made of another adapter than checkpoints/2; `make export CHECKPOINT=2` makes it anew"
+        == "exports/2: was made of another adapter than checkpoints/2; `make export CHECKPOINT=2 REPLACE=1` makes it anew"
     )
 
 
@@ -349,7 +352,7 @@ def change(path: Path, **changes: object) -> None:
         ),
         ("data/predictions/5/about.json", {"step": 1}, "step is 1, but 7810 in checkpoints/5; `make eval`"),
         ("checkpoints/4/adapter.json", {"step": "x"}, "step is 'x' (text), expected a whole number"),
-        ("metrics/prepare.json", {"by_category": None}, "by_category is None (nothing), expected"),
+        ("metrics/prepare.json", {"verified": None}, "verified is None (nothing), expected"),
         ("metrics/mindrecord.json", {"written": "many"}, "written is 'many' (text), expected"),
     ],
 )
@@ -387,7 +390,9 @@ def test_an_unfinished_run_is_named(place):
 
 def test_a_folder_that_is_no_clone_is_named(place):
     shutil.rmtree(place / ".git")
-    assert refused(place) == "no commit of git here, expected a clone: the code is part of the work"
+    line = refused(place)
+    assert line.startswith("git rev-parse: ")
+    assert line.endswith(", expected a clone with a commit: the code is part of the work")
 
 
 @pytest.mark.parametrize("name", ["notes", "file"])

@@ -55,7 +55,7 @@ def place(tmp_path_factory) -> Path:
         assert done.returncode == 0, done.stderr
     answers = folder / "answers"
     answers.mkdir()
-    common = '"prompt_tokens": 9, "completion_tokens": 3, "reference_tokens": 2, "reference_nll": 1.25'
+    common = '"prompt_tokens": 9, "completion_tokens": 3, "reference_tokens": 2, "reference_nll": 1.25, "ended": true'
     (answers / "about.json").write_text(
         '{"step": 0, "trainable_parameters": 0, "base_parameters": 9, "min_new_tokens": 1,'
         ' "squad": "x", "template": "trained"}',
@@ -110,7 +110,7 @@ def locales(tmp_path_factory) -> Path:
 
 def test_hostile_surroundings_give_the_same_bytes(place, locales, tmp_path):
     plain = outputs(place, "plain")
-    assert len(plain) == 9
+    assert len(plain) == 11
     shutil.rmtree(place / "logs")
     poisoned = tmp_path / "shared"
     poisoned.mkdir()

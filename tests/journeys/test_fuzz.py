@@ -130,7 +130,7 @@ def test_the_command_ends_with_a_table(tmp_path):
     command = [sys.executable, "-m", "tests.fuzz", "--inputs", "2000", "--target", "classifier"]
     done = subprocess.run([*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "| classifier | 400 |" in done.stdout and done.stdout.splitlines()[-1].endswith("| 0 |")
+    assert "| classifier | 320 |" in done.stdout and done.stdout.splitlines()[-1].endswith("| 0 |")
 
 
 def test_atheris_finds_new_ways_through_the_row_reader(tmp_path):

@@ -119,7 +119,10 @@ def test_a_run_to_the_end_leaves_git_alone(busy):
     assert state(busy) == before
     assert abacus(busy, "diff", **NOBODY).returncode == 0
     # A conflict in what DVC reads: named with its line, left as it is.
-    for name in ("dvc.lock", "params.yaml", "dvc.yaml", "profiles/tiny.yaml", "data/squad/dev-v1.1.json.dvc"):
+    (busy / "data/mine.json.dvc").write_text(
+        "outs:\n- md5: 0\n  hash: md5\n  path: mine.json\n", encoding="utf-8"
+    )
+    for name in ("dvc.lock", "params.yaml", "dvc.yaml", "profiles/tiny.yaml", "data/mine.json.dvc"):
         path = busy / name
         whole = path.read_text(encoding="utf-8")
         lines = whole.splitlines(keepends=True)

@@ -17,7 +17,7 @@ import yaml
 from abacus.pipeline.mend import mend
 from tests.workspace import PATH, dvc, small_clone
 
-ONCE = ("predict@2", "evaluate@4")  # of the stages that run once a checkpoint, one is killed in `make test`
+ONCE = ("predict@1", "evaluate@2")  # of the stages that run once a checkpoint, one is killed in `make test`
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,17 @@ def laid(profile):
     return ("--base", "profiles/base.yaml", "--profile", profile, *SQUAD)
 
 
+def ran(stage, folder, *commands):
+    """Run stages by their commands, each to a good end; return the folder."""
+    for words in commands:
+        done = stage(*words)
+        assert done.returncode == 0, f"{words[0]}: {done.stderr[-2000:]}"
+    return folder
+
+
 @pytest.fixture(scope="module")
-def real(tmp_path_factory, stage):
-    """A folder with the outputs of `base`, a few steps of `finetune` and one `predict`."""
+def converted(tmp_path_factory, stage):
+    """A folder with the output of `base`, few rows asked for in its params.yaml."""
     folder = tmp_path_factory.mktemp("smollm2")
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["synthesize"]["scale"] = 0.0005
@@ -35,32 +43,42 @@ def real(tmp_path_factory, stage):
     params["finetune"]["steps_per_checkpoint"] = 1
     params["predict"] |= {"math_limit": 11, "squad_limit": 1}
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    profile, ours = folder / "profile", ("--params", folder / "params.yaml")
+    return ran(
+        stage,
+        folder,
+        ("configure", *laid("profiles/smollm2-135m.yaml"), "--out", profile, *ours),
+        ("base", "--profile", profile, "--source", folder / "none", "--out", folder / "base", "--log", folder / "log"),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def real(converted, stage):
+    """The same folder with a few steps of `finetune` and one `predict`: two minutes, most of them the compiler's."""
+    folder = converted
     at = {name: folder / name for name in ("profile", "base", "raw", "train", "test", "talk", "checkpoints")}
     at["rows"] = folder / "rows.mindrecord"  # MindFormers goes by the ending
     ours = ("--params", folder / "params.yaml")
     profile = ("--profile", at["profile"])
-    for words in (
-        ("configure", *laid("profiles/smollm2-135m.yaml"), "--out", at["profile"], *ours),
+    return ran(
+        stage,
+        folder,
         ("synthesize", "--out", at["raw"], *ours),
         ("prepare", "--raw", at["raw"], "--train", at["train"], "--test", at["test"], "--rejected",
          folder / "rejected", "--metrics", folder / "prepare.json", "--categories", folder / "kinds", *ours),
         ("converse", "--train", at["train"], "--out", at["talk"]),
-        ("base", *profile, "--source", folder / "none", "--out", at["base"], "--log", folder / "base.log"),
         ("mindrecord", *profile, "--base", at["base"], "--conversations", at["talk"], "--out", at["rows"],
          "--test", at["test"], *SQUAD, "--metrics", folder / "mindrecord.json", *ours),
         ("finetune", "--train", at["profile"] / "train.yaml", "--base", at["base"], "--mindrecord", at["rows"],
          "--out", at["checkpoints"], "--scratch", folder / "scratch", "--log", folder / "finetune.log"),
         ("predict", *profile, "--base", at["base"], "--adapter", at["checkpoints"] / "5", "--math", at["test"],
          *SQUAD, "--out", folder / "predictions", *ours),
-    ):  # fmt: skip
-        done = stage(*words)
-        assert done.returncode == 0, f"{words[0]}: {done.stderr[-2000:]}"
-    return folder
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "tokens"), [(PARIS, 5), ("计算 967.09 - -688.16 等于多少？", 30)])
-def test_the_tokenizer_is_the_published_one(real, text, tokens):
-    tokenizer = Tokenizer.load(real / "base")
+def test_the_tokenizer_is_the_published_one(converted, text, tokens):
+    tokenizer = Tokenizer.load(converted / "base")
     assert (tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id) == (1, 2, 2)
     assert tokenizer.vocab_size == 49152
     ids = tokenizer.encode(text)
@@ -142,9 +160,9 @@ print(json.dumps(answer))
 """
 
 
-def test_the_model_says_paris_by_both_decoders(real):
+def test_the_model_says_paris_by_both_decoders(converted):
     done = subprocess.run(
-        [sys.executable, "-c", ASK, str(real), PARIS],
+        [sys.executable, "-c", ASK, str(converted), PARIS],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -158,6 +176,7 @@ def test_the_model_says_paris_by_both_decoders(real):
     assert answer["parameters"] == 134_515_008
 
 
+@pytest.mark.slow
 def test_training_moves_the_loss_and_the_adapter_answers(real):
     steps = (real / "checkpoints/training.csv").read_text().splitlines()[1:]
     losses = [float(step.split(",")[1]) for step in steps]

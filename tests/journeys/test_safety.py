@@ -126,7 +126,11 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess:
     )
 
 
-MINDRECORD = "--profile profile --base base --conversations turns.json --out rows.mindrecord --metrics m.json"
+MINDRECORD = (
+    "--profile profile --base base --conversations turns.json --out rows.mindrecord --metrics m.json "
+    f"--test test.jsonl --squad {ROOT}/data/reading/reading-v1.1.json --params {ROOT}/params.yaml"
+)
+ASKED = '{"problem": "计算 7 * 8 等于多少？"}\n'
 
 
 def base(folder: Path, profile: str) -> subprocess.CompletedProcess:
@@ -155,6 +159,7 @@ def test_a_run_leaves_no_key_in_its_output_and_logs(secrets, tmp_path):
     assert done.returncode == 0, done.stderr
     turn = {"id": "1", "conversations": [{"from": "human", "value": "1"}, {"from": "gpt", "value": "1"}]}
     (tmp_path / "turns.json").write_text(json.dumps([turn]), encoding="utf-8")
+    (tmp_path / "test.jsonl").write_text(ASKED, encoding="utf-8")
     done = run(tmp_path, "-m", "stages.mindrecord", *MINDRECORD.split())
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "logs" / "mindrecord.log").is_file()
@@ -169,6 +174,7 @@ def test_training_leaves_no_key_in_its_output_and_logs(secrets, tmp_path):
         for n in range(1, 41)
     ]
     (tmp_path / "turns.json").write_text(json.dumps(turns), encoding="utf-8")
+    (tmp_path / "test.jsonl").write_text(ASKED, encoding="utf-8")
     train = "--train profile/train.yaml --base base --mindrecord rows.mindrecord --out checkpoints"
     for step in (
         lambda: base(tmp_path, "tiny"),

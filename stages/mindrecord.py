@@ -63,7 +63,7 @@ def main() -> None:
             write(to.out, rows.arrays(to.conversations, bar.update))
         for line in rows.left_out():
             print(line, file=screen)
-    figures = {"rows": len(turns), **rows.figures(), "overlap": None if foreign else overlap.figures()}
+    figures = {"rows": len(turns)} | rows.figures() | ({} if foreign else overlap.figures())
     write_json(to.metrics, figures)
 
 

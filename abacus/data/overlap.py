@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from abacus.data.conversation import Turn
 from abacus.data.squad import Question
@@ -60,11 +60,11 @@ class Overlap(NamedTuple):
     problems: int
     dropped: bool
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, int]:
         """What metrics/mindrecord.json says."""
-        found = {kind: self.counts[kind] for kind in KINDS}
+        found = {f"overlap_{kind}": self.counts[kind] for kind in KINDS}
         left_out = self.counts.total() if self.dropped else 0
-        return found | {"test_problems": self.asked, "left_out": left_out}
+        return found | {"overlap_problems": self.asked, "overlap_left_out": left_out}
 
     def __str__(self) -> str:
         if not self.counts:

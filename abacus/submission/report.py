@@ -48,6 +48,8 @@ def algorithm(run: Finished) -> str:
     model, prompt = run.run.model, run.prompt
     lora, data, recipe = model.pet_config, run.prepared, run.recipe
     before, after, lead = TEMPLATES[prompt.template]
+    overlap = run.records.overlap_left_out
+    left_out = "" if overlap is None else f"，与评测题目重叠而舍弃 {overlap} 条"
     kinds = [tuple(row[key] for key in ("category", "unique", "train", "test")) for row in run.kinds]
     return f"""## 1. 微调算法与数据集（Algorithm and Data）
 
@@ -59,7 +61,7 @@ def algorithm(run: Finished) -> str:
 
 {table(("类别（category）", "去重后（unique）", "训练（train）", "测试（test）"), kinds)}
 
-写入 MindRecord {run.records.written} 条，最长 {run.records.longest} 个 token，过长而舍弃 {run.records.too_long} 条。训练文本（模板 `{prompt.template}`，BOS：{YES[prompt.bos]}；只有解答与 EOS 计入 loss）：
+写入 MindRecord {run.records.written} 条，最长 {run.records.longest} 个 token，过长而舍弃 {run.records.too_long} 条{left_out}。训练文本（模板 `{prompt.template}`，BOS：{YES[prompt.bos]}；只有解答与 EOS 计入 loss）：
 
 ```text
 {before}{{problem}}{after}{lead}{{solution}}

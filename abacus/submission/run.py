@@ -41,11 +41,15 @@ class Prepared(Open):
 
 
 class Records(Open):
-    """`metrics/mindrecord.json`: rows, and tokens of the longest."""
+    """`metrics/mindrecord.json`: rows, and tokens of the longest.
+
+    Of a MindRecord that was made elsewhere nobody knows what overlaps.
+    """
 
     written: int
     longest: int
     too_long: int
+    overlap_left_out: int | None = None
 
 
 class DataRecipe(Open):

@@ -116,7 +116,7 @@ def place(tmp_path: Path) -> Path:
     write_json(folder / "metrics" / "prepare.json", prepared)
     write_json(
         folder / "metrics" / "mindrecord.json",
-        {"written": ROWS, "longest": 116, "too_long": 0},
+        {"written": ROWS, "longest": 116, "too_long": 0, "overlap_left_out": 6},
     )
     (folder / "metrics" / "categories").mkdir(parents=True)
     write_csv(
@@ -221,6 +221,7 @@ def test_the_report_has_the_parts_that_the_contest_lists_and_says_what_the_files
     assert heads == list("123456789")
     for fact in (
         "| root | 39227 | 7278 | 146 |",
+        "与评测题目重叠而舍弃 6 条",
         "rank 8，alpha 16，dropout 0.2，作用于 `.*wq|.*wv`",
         "| `data/train-v2.json` | " + "0" * 32 + " | 123 |",
         "| root | 146 | 12.5 | 25.0 |",

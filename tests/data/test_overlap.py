@@ -36,7 +36,13 @@ def test_rows_are_counted_by_kind_and_left_out():
     )
     kept, overlap = without(rows, Asked(TEST, [QUESTION]), drop=True)
     assert [turn.problem for turn in kept] == [OTHER, "What?"]
-    assert overlap.figures() == {"exact": 1, "variant": 2, "reading": 2, "test_problems": 2, "left_out": 5}
+    assert overlap.figures() == {
+        "overlap_exact": 1,
+        "overlap_variant": 2,
+        "overlap_reading": 2,
+        "overlap_problems": 2,
+        "overlap_left_out": 5,
+    }
     assert str(overlap) == (
         "overlap: 5 of 7 rows ask what the evaluation asks (1 exact, 2 variant, 2 reading; 2 of its 3 problems),"
         " left out (inputs.overlap)"
@@ -47,7 +53,13 @@ def test_rows_may_be_kept_and_are_counted_all_the_same():
     rows = turns(EXACT, OTHER)
     kept, overlap = without(rows, Asked(TEST), drop=False)
     assert kept == rows
-    assert overlap.figures() == {"exact": 1, "variant": 0, "reading": 0, "test_problems": 1, "left_out": 0}
+    assert overlap.figures() == {
+        "overlap_exact": 1,
+        "overlap_variant": 0,
+        "overlap_reading": 0,
+        "overlap_problems": 1,
+        "overlap_left_out": 0,
+    }
     assert "trained on all the same" in str(overlap)
 
 
@@ -104,8 +116,8 @@ def test_the_stage_says_counts_and_leaves_out(prepared, overlap, written):
         "overlap: 3 of 4 rows ask what the evaluation asks (1 exact, 2 variant, 0 reading; 2 of"
         in done.stderr
     )
-    assert (figures["rows"], figures["written"], figures["overlap"]["left_out"]) == (4, written, 4 - written)
-    assert figures["overlap"]["exact"] == 1 and figures["overlap"]["variant"] == 2
+    assert (figures["rows"], figures["written"], figures["overlap_left_out"]) == (4, written, 4 - written)
+    assert figures["overlap_exact"] == 1 and figures["overlap_variant"] == 2
 
 
 def test_nothing_is_known_of_a_mindrecord_of_ones_own(prepared):
@@ -114,7 +126,7 @@ def test_nothing_is_known_of_a_mindrecord_of_ones_own(prepared):
     assert (
         "overlap: not known, inputs.mindrecord is data/mine.mindrecord, whose rows are tokens" in done.stderr
     )
-    assert figures["overlap"] is None
+    assert not [key for key in figures if key.startswith("overlap")]
 
 
 def test_nothing_left_to_train_on_is_an_error(prepared):

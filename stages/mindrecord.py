@@ -4,7 +4,8 @@
         --test data/math-test.jsonl --squad data/reading/reading-v1.1.json
         --out data/train-v2.mindrecord --metrics metrics/mindrecord.json
 
-Fields `input_ids` and `labels`, int32, each of shape (seq_length + 1,). Rows that ask what the evaluation asks are
+Fields `input_ids` and `labels`, int32, each of shape (seq_length + 1,), or those of abacus/text/packing.py where rows
+share sequences (`abacus.prompt.packing` of the profile). Rows that ask what the evaluation asks are
 counted and left out (`inputs.overlap`). A row that would be cut is left out too, for a cut answer teaches a wrong
 one; if these are more than a few, the stage stops. The same input gives the same bytes.
 """
@@ -29,6 +30,7 @@ from abacus.formats.mindrecord import BYTES, write
 from abacus.profile.concerns import PROMPT, read
 from abacus.profile.model import Prompt
 from abacus.text.encode import Fitting
+from abacus.text.packing import Layout
 from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer
 
@@ -49,9 +51,11 @@ def main() -> None:
         raise InputError(
             to.conversations, f"all {len(turns)} rows ask what the evaluation asks", "other rows"
         )
-    length = prompt.seq_length + 1
-    check_room(to.out, len(kept) * length * BYTES)
-    rows = Fitting(kept, Prompter(tokenizer, prompt.template, prompt.bos), length, tokenizer.pad_id)
+    length, packing = prompt.seq_length + 1, prompt.packing
+    check_room(to.out, len(kept) * length * BYTES)  # packed, it is less
+    prompter = Prompter(tokenizer, prompt.template, prompt.bos)
+    rows = Fitting(kept, prompter, length, packing.learned if packing else None)
+    layout = Layout(prompt, tokenizer.pad_id)
     with framework_log(Path("logs/mindrecord.log")) as screen:
         # What is trained on is not what was measured here: its rows are tokens, and their text is gone.
         unknown = (
@@ -60,10 +64,10 @@ def main() -> None:
         print(unknown or overlap, file=screen)
         bar = tqdm(desc="mindrecord", total=len(kept), unit=" rows", file=screen)
         with bar:
-            write(to.out, rows.arrays(to.conversations, bar.update))
+            write(to.out, layout.arrays(rows.rows(to.conversations, bar.update)), layout.fields)
         for line in rows.left_out():
             print(line, file=screen)
-    figures = {"rows": len(turns)} | rows.figures() | ({} if foreign else overlap.figures())
+    figures = {"rows": len(turns)} | rows.figures(layout.sequences) | ({} if foreign else overlap.figures())
     write_json(to.metrics, figures)
 
 

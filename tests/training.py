@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,13 @@ def make_inputs(folder: Path) -> Path:
     write_mindrecord(folder / "train.mindrecord", rows(18))
     write_training(folder, TRAINING)
     return folder
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def history(folder: Path) -> list[dict[str, float]]:

@@ -1,6 +1,6 @@
 """MindRecord files of token rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,15 @@ BATCH = 1000
 BYTES = 8  # of a token: an id and a label, int32 each
 
 
-def write(path: Path, rows: Iterator[dict[str, np.ndarray]]) -> None:
-    """Write rows to `path` and its index, `path` + .db. MindRecord keeps the base name inside."""
+def write(path: Path, rows: Iterator[dict[str, np.ndarray]], fields: Sequence[str]) -> None:
+    """Write rows of int32 arrays to `path` and its index, `path` + .db. MindRecord keeps the base name inside."""
     from mindspore.mindrecord import FileWriter
 
     index = path.with_name(path.name + ".db")
     with replacing(path) as part:
         writer = FileWriter(str(part), shard_num=1)
         field = {"type": "int32", "shape": [-1]}
-        writer.add_schema({"input_ids": field, "labels": field}, "conversations")
+        writer.add_schema(dict.fromkeys(fields, field), "conversations")
         block: list[dict[str, np.ndarray]] = []
         for row in rows:
             block.append(row)

@@ -56,13 +56,18 @@ def activations(run: Run, adapted: Sequence[Adapted], head_parts: int) -> Activa
     if run.framework["recompute_config"]["recompute"] is True:
         # Each layer's input stays; the rest of one layer at a time is computed again when the loss is done.
         kept = tokens * (model.num_layers * width * hidden + last)
-        return Activations(int(kept), int(tokens * max(loss, layer)))
-    return Activations(int(tokens * (model.num_layers * layer + last)), int(tokens * loss))
+        return Activations(int(kept), int(max(_learned(run) * loss, tokens * layer)))
+    return Activations(int(tokens * (model.num_layers * layer + last)), int(_learned(run) * loss))
 
 
 def _tokens(run: Run) -> int:
     """Places of one step on one rank."""
     return run.framework["runner_config"]["batch_size"] * run.settings.seq_length
+
+
+def _learned(run: Run) -> int:
+    """Places of one step on one rank for which logits are made: all of them, or where packed rows learn."""
+    return run.framework["runner_config"]["batch_size"] * (run.settings.learned or run.settings.seq_length)
 
 
 def _on_cpu(run: Run) -> Activations:
@@ -71,7 +76,7 @@ def _on_cpu(run: Run) -> Activations:
     layer = CPU_HIDDEN * model.hidden_size + CPU_GATED * model.intermediate_size
     layer += CPU_SCORES * model.num_heads * run.settings.seq_length
     kept = tokens * FLOAT32 * layer * model.num_layers
-    return Activations(int(kept), tokens * FLOAT32 * CPU_LOSS * model.vocab_size)
+    return Activations(int(kept), _learned(run) * FLOAT32 * CPU_LOSS * model.vocab_size)
 
 
 def _layer(run: Run, width: int) -> float:

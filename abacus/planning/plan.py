@@ -16,7 +16,8 @@ from abacus.planning.sample import trained_on
 from abacus.profile.concerns import origin_of
 from abacus.profile.load import Profile
 from abacus.scoring.summary import FIXED_DENOMINATOR
-from abacus.text.encode import Lengths, measure
+from abacus.text.encode import Lengths, encode, measure
+from abacus.text.packing import pack
 from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer
 from abacus.training import launch
@@ -33,6 +34,9 @@ FINETUNE = (
 )
 
 
+TOKENS = "are tokens already"
+
+
 class Rows(NamedTuple):
     """The number of training rows and the file that says so; their lengths, or why they are not known."""
 
@@ -41,6 +45,16 @@ class Rows(NamedTuple):
     lengths: Lengths | None
     measured: str  # what the lengths were measured on, or why they were not
 
+    def records(self, profile: Profile) -> int:
+        """The MindRecord's rows; InputError if rows are packed and nobody could measure them."""
+        if profile.prompt.packing is None or self.measured.endswith(TOKENS):
+            return self.count
+        if self.lengths is None or self.lengths.sequences is None:
+            raise InputError(
+                f"profile {profile.name!r}", f"rows are packed and cannot be measured: {self.measured}"
+            )
+        return round(self.count * self.lengths.sequences / self.lengths.rows)
+
 
 def known_rows(to: argparse.Namespace, profile: Profile, user: TextIO) -> Rows:
     """Count the training rows and measure them; InputError if they are too long or cannot be counted."""
@@ -48,8 +62,14 @@ def known_rows(to: argparse.Namespace, profile: Profile, user: TextIO) -> Rows:
     if mindrecord != Path(OWN.mindrecord):
         from abacus.training.trainer import count_rows
 
-        count = count_rows(mindrecord, profile.prompt.seq_length, profile.model.vocab_size)
-        return Rows(count, str(mindrecord), None, f"the rows of {mindrecord} are tokens already")
+        packing = profile.prompt.packing
+        count = count_rows(
+            mindrecord,
+            profile.prompt.seq_length,
+            profile.model.vocab_size,
+            packing.learned if packing else None,
+        )
+        return Rows(count, str(mindrecord), None, f"the rows of {mindrecord} {TOKENS}")
     try:
         sampled = trained_on(to.params)
     except InputError as error:
@@ -64,6 +84,9 @@ def known_rows(to: argparse.Namespace, profile: Profile, user: TextIO) -> Rows:
     prompter = Prompter(tokenizer, profile.prompt.template, profile.prompt.bos)
     bar = partial(tqdm, desc="plan", total=len(turns), unit=" rows", unit_scale=True, delay=0.5, file=user)
     lengths = measure(turns, prompter, length, bar)
+    if profile.prompt.packing:
+        whole = pack(encode(turns, prompter), length - 1, profile.prompt.packing.learned)
+        lengths = lengths.packed(sum(1 for _ in whole), length - 1)
     if lengths.too_long:
         raise InputError(
             f"profile {profile.name!r}",
@@ -116,16 +139,17 @@ def own_base(base: Path, profile: Profile) -> Architecture | None:
 
 def planned(profile: Profile, training: Training, rows: Rows, base: Path, mindrecord: Path) -> dict[str, Any]:
     """All that the plan says, as JSON has it."""
-    training.check(f"profile {profile.name!r}", rows.count)
-    files = training.checkpoint_files(rows.count)
-    run = training.resolve(base=base, mindrecord=mindrecord, rows=rows.count, output=Path())
+    records = rows.records(profile)
+    training.check(f"profile {profile.name!r}", records)
+    files = training.checkpoint_files(records)
+    run = training.resolve(base=base, mindrecord=mindrecord, rows=records, output=Path())
     from abacus.planning import skeleton
 
     total, batch = max(files), training.settings.batch_rows
     built = skeleton.build(run, files)
     own = own_base(base, profile)
     own_size = parameters(own or profile.llama.architecture)
-    epoch = rows.count // batch
+    epoch = records // batch
     return {
         "profile": profile.name,
         "trainable_parameters": built.trainable,
@@ -135,6 +159,7 @@ def planned(profile: Profile, training: Training, rows: Rows, base: Path, mindre
         "ratio_of_base": built.trainable / own_size,
         "rows": rows.count,
         "rows_from": rows.source,
+        "sequences": records if profile.prompt.packing else None,
         "batch_rows": batch,
         "steps_per_epoch": epoch,
         "steps": total,

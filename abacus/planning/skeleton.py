@@ -19,6 +19,7 @@ from mindpet.delta.lora import LoRADense
 from mindspore import nn
 from mindspore.nn.utils import no_init_parameters
 
+import abacus.training.packed  # noqa: F401  registers the model that packed profiles name
 from abacus.core.errors import InputError
 from abacus.planning.memory import Adapted
 from abacus.training.configuration import Run

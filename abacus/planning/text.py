@@ -22,6 +22,7 @@ def text(plan: dict[str, Any]) -> str:
 def about_run(plan: dict[str, Any]) -> list[tuple[str, str]]:
     """The lines about model and steps."""
     ranks = f"{plan['ranks']} ({plan['data_parallel']} data x {plan['model_parallel']} tensor parallel)"
+    packed = f" sequences of {plan['sequences']:,}" if plan["sequences"] else ""
     return [
         ("profile", plan["profile"]),
         ("ranks", f"{ranks}, {plan['device']}"),
@@ -30,7 +31,7 @@ def about_run(plan: dict[str, Any]) -> list[tuple[str, str]]:
         ("ratio of 8.03e9", repr(plan["ratio_of_8_03e9"])),
         ("ratio of the base", repr(plan["ratio_of_base"])),
         ("training rows", f"{plan['rows']:,} ({plan['rows_from']})"),
-        ("rows a step", f"{plan['batch_rows']:,}, over all ranks"),
+        ("rows a step", f"{plan['batch_rows']:,}{packed}, over all ranks"),
         ("steps an epoch", f"{plan['steps_per_epoch']:,}"),
         ("steps in all", f"{plan['steps']:,} ({plan['epochs']:.4g} epochs)"),
         ("warm-up steps", f"{plan['warmup_steps']:,}"),

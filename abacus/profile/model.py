@@ -89,12 +89,31 @@ SOURCES: dict[str, type[WheelSource] | type[RandomSource] | type[DirectorySource
 }
 
 
+# The fields of a MindRecord: a row each, or rows packed into sequences.
+FIELDS = ("input_ids", "labels")
+PACKED_FIELDS = ("input_ids", "rows", "places", "targets")
+
+
+class Packing(Model):
+    """Rows share sequences: places of a sequence that may be learned."""
+
+    learned: Annotated[int, whole(1)]
+
+
 class Prompt(Model):
-    """How a problem becomes tokens; rows have `seq_length` + 1 ids."""
+    """How a problem becomes tokens: in rows of `seq_length` + 1 ids or, packed, several in a sequence of `seq_length`."""
 
     template: Literal["vicuna", "alpaca", "bare"]
     bos: bool
     seq_length: Annotated[int, whole(8)]
+    packing: Packing | None = None
+
+    @model_validator(mode="after")
+    def _can_be_learned(self) -> "Prompt":
+        if self.packing and self.packing.learned > self.seq_length:
+            found = f"is {self.packing.learned}"
+            raise InputError("packing.learned", found, f"at most seq_length ({self.seq_length})")
+        return self
 
 
 class Decode(Model):
@@ -116,7 +135,7 @@ class Launch(Model):
 
 
 class Finetune(Model):
-    """How much is trained: steps between two checkpoints, rows of a step over all ranks."""
+    """How much is trained: steps between two checkpoints, the MindRecord's rows of a step over all ranks."""
 
     steps_per_checkpoint: Annotated[int, whole(1)]
     batch_rows: Annotated[int, whole(1)]

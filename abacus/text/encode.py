@@ -48,35 +48,43 @@ def padded(row: Encoded, length: int, pad: int) -> dict[str, np.ndarray]:
 
 
 class Fitting:
-    """Rows as they are trained on; those of more than `length` tokens are left out and counted."""
+    """Rows as they are trained on; those of more than `length` tokens, or with more to learn, are left out and counted."""
 
-    def __init__(self, turns: list[Turn], prompter: Prompter, length: int, pad: int) -> None:
-        self.turns, self.prompter, self.length, self.pad = turns, prompter, length, pad
+    def __init__(
+        self, turns: list[Turn], prompter: Prompter, length: int, most_learned: int | None = None
+    ) -> None:
+        self.turns, self.prompter, self.length = turns, prompter, length
+        self.most_learned = most_learned or length
         self.tokens: list[int] = []  # of each row that fits
         self.learned = 0
         self.long: list[tuple[int, str]] = []  # tokens and id of each row that does not
 
-    def arrays(self, path: Path, tick: Callable[[int], object]) -> Iterator[dict[str, np.ndarray]]:
-        """Yield each row's two arrays; `tick` is told how many have been read.
+    def rows(self, path: Path, tick: Callable[[int], object]) -> Iterator[Encoded]:
+        """Yield each row that fits; `tick` is told how many have been read.
 
-        InputError, naming the file at `path`, at the end if more than a few rows are too long.
+        InputError, naming the file at `path`, at the end if more than a few rows do not.
         """
         for source, row in zip(self.turns, encode(self.turns, self.prompter), strict=True):
             tick(1)
-            if len(row.input_ids) > self.length:
+            count = learned(row)
+            if len(row.input_ids) > self.length or count > self.most_learned:
                 self.long.append((len(row.input_ids), source.id))
                 continue
             self.tokens.append(len(row.input_ids))
-            self.learned += learned(row)
-            yield padded(row, self.length, self.pad)
+            self.learned += count
+            yield row
         lost, total = len(self.long), len(self.turns)
         if lost == total or (lost > FEW and lost > total * FEW_OF):
             most, name = max(self.long, key=lambda row: row[0])
+            keys = "abacus.prompt.seq_length" if most > self.length else "abacus.prompt.packing.learned"
+            limits = f"{self.length} tokens"
+            if self.most_learned < self.length:
+                limits += f" ({self.most_learned} of them learned)"
             raise InputError(
                 path,
-                f"{lost} of {total} rows are longer than {self.length} tokens, row {name} the longest with {most}",
+                f"{lost} of {total} rows are longer than {limits}, row {name} the longest with {most}",
                 f"at most {FEW_OF:.0%} of them",
-                f"raise abacus.prompt.seq_length in the profile to {most - 1}",
+                f"raise {keys} in the profile to {most - 1}",
             )
 
     def left_out(self) -> list[str]:
@@ -87,17 +95,20 @@ class Fitting:
         ]
         return lines + ([f"left out: {len(self.long)} rows in all"] if self.long[SHOWN:] else [])
 
-    def figures(self) -> dict[str, float]:
-        """What metrics/mindrecord.json says of the rows' lengths, once they have been read."""
+    def figures(self, sequences: int | None = None) -> dict[str, float]:
+        """What metrics/mindrecord.json says of the rows' lengths, once they have been read; packed, in so many sequences."""
         count = len(self.tokens)
+        # A packed row takes no place for its last token, which is only ever a target.
+        places = sequences * (self.length - 1) if sequences else count * self.length
+        taken = sum(self.tokens) - (count if sequences else 0)
         return {
             "written": count,
             "too_long": len(self.long),
             "longest": max(self.tokens + [tokens for tokens, _ in self.long]),
             "mean_tokens": sum(self.tokens) / count,
             "mean_learned": self.learned / count,
-            "padding": 1 - sum(self.tokens) / (count * self.length),
-        }
+            "padding": 1 - taken / places,
+        } | ({"sequences": sequences} if sequences else {})
 
 
 class Lengths(NamedTuple):
@@ -110,6 +121,12 @@ class Lengths(NamedTuple):
     longest_id: str
     too_long: int  # rows
     padding: float  # share of a batch; the rows that are too long are not in it
+    sequences: int | None = None  # that packed rows take
+
+    def packed(self, sequences: int, length: int) -> "Lengths":
+        """The same rows in so many sequences of `length` places; a row takes none for its last token."""
+        taken = self.rows * (self.mean - 1)
+        return self._replace(sequences=sequences, padding=1 - taken / (sequences * length))
 
 
 def measure(

@@ -15,8 +15,9 @@ from abacus.core.documents import read_yaml
 from abacus.core.errors import InputError
 from abacus.core.params import PATH, checkpoints, section
 from abacus.core.typed import Model, Open, validated, whole
-from abacus.profile.load import Profile
+from abacus.profile.load import Profile, merge
 from abacus.profile.model import (
+    PACKED_FIELDS,
     Context,
     Framework,
     Launch,
@@ -29,6 +30,11 @@ from abacus.profile.model import (
 )
 from abacus.weights.architecture import Architecture
 
+# What MindFormers is told of rows that share sequences: abacus/training/packed.py has the model.
+PACKED: Framework = {
+    "model": {"arch": {"type": "PackedLlamaForCausalLM"}},
+    "train_dataset": {"input_columns": list(PACKED_FIELDS)},
+}
 MONITOR = "AdapterMonitor"
 CONFIG = "config.yaml"  # in the folder of checkpoints
 
@@ -40,6 +46,7 @@ class Settings(Model):
     steps_per_checkpoint: Annotated[int, whole(1)]
     batch_rows: Annotated[int, whole(1)]
     seq_length: Annotated[int, whole(8)]
+    learned: Annotated[int, whole(1)] | None = None  # places of a sequence of packed rows
     seed: Annotated[int, whole(1, 2**31 - 1)]
     launch: Launch
 
@@ -197,10 +204,12 @@ def training_of(profile: Profile, *, checkpoints: int, steps_per_checkpoint: int
         steps_per_checkpoint=steps_per_checkpoint,
         batch_rows=abacus.finetune.batch_rows,
         seq_length=abacus.prompt.seq_length,
+        learned=abacus.prompt.packing.learned if abacus.prompt.packing else None,
         seed=seed,
         launch=abacus.launch,
     )
-    return training_from({"abacus": settings.model_dump(), **profile.framework}, profile.name)
+    framework = merge(profile.framework, PACKED) if abacus.prompt.packing else profile.framework
+    return training_from({"abacus": settings.model_dump(), **framework}, profile.name)
 
 
 def read_training(path: Path) -> Training:

@@ -123,8 +123,11 @@ class TokenMeanTrainOneStepCell(MFTrainOneStepCell):
         grads = self.grad(self.network, self.weights)(*inputs, sens)
         factor = self.grad_scale_factor
         if self.ranks > 1:
-            tokens, labels = inputs[0][:, :-1], inputs[1][:, 1:]
-            learned = ops.logical_and(tokens != self.pad, labels != self.ignored)
+            if len(inputs) == 2:  # a row each, [rows, seq_length + 1]
+                tokens, labels = inputs[0][:, :-1], inputs[1][:, 1:]
+                learned = ops.logical_and(tokens != self.pad, labels != self.ignored)
+            else:  # packed: the last are the targets
+                learned = inputs[3] != self.ignored
             count = ops.cast(learned, mindspore.float32).sum().reshape((1,))
             # What is averaged over the ranks afterwards: this rank's sum over the mean count of a rank.
             share = count * self.ranks / self.sum(count)

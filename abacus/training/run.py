@@ -55,7 +55,10 @@ def _fine_tune(training: Training, places: Places, user: TextIO) -> None:
 
     weights = places.base / "model.ckpt"
     rows = trainer.count_rows(
-        places.mindrecord, training.settings.seq_length, training.architecture.vocab_size
+        places.mindrecord,
+        training.settings.seq_length,
+        training.architecture.vocab_size,
+        training.settings.learned,
     )
     training.check(places.mindrecord, rows)
     check(load_checkpoint(weights), training.architecture, str(weights))

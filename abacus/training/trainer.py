@@ -19,13 +19,14 @@ from mindspore.dataset import MindDataset
 from mindspore.nn import TrainOneStepCell
 from mindspore.train import Callback
 
-import abacus.training.repeatable  # noqa: F401  registers the wrapper that profiles name
+import abacus.training.packed
+import abacus.training.repeatable  # noqa: F401  registers the classes that profiles name
 from abacus.core.errors import InputError
+from abacus.profile.model import FIELDS, PACKED_FIELDS
 from abacus.training.configuration import Run
 from abacus.training.health import Watch
 from abacus.training.progress import STEPS, Progress, Step, StepLog
 
-FIELDS = ("input_ids", "labels")
 ROWS_READ = 1000  # of a MindRecord, to see that it fits the model
 
 
@@ -104,19 +105,26 @@ def frozen(step: TrainOneStepCell) -> set[str]:
     return weights - {step.optimizer.global_step.name}  # LoRA's dropout reads it
 
 
-def count_rows(mindrecord: Path, seq_length: int, vocab_size: int) -> int:
-    """Number of rows in `mindrecord`; InputError if they do not fit the model."""
+def count_rows(mindrecord: Path, seq_length: int, vocab_size: int, learned: int | None = None) -> int:
+    """Number of rows in `mindrecord`; InputError if they do not fit the model.
+
+    `learned`: rows are sequences of packed ones, with so many places that are learned.
+    """
+    one, packed = (seq_length + 1,), (seq_length,)
+    shapes = dict.fromkeys(FIELDS, one)
+    if learned:
+        shapes = dict(zip(PACKED_FIELDS, (packed, packed, (learned,), (learned,)), strict=True))
     try:
         rows = MindDataset(str(mindrecord), shuffle=False)
         count, columns = rows.get_dataset_size(), rows.get_col_names()
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(mindrecord, f"not a MindRecord file with its .db: {reason}") from error
-    if sorted(columns) != sorted(FIELDS):
-        raise InputError(mindrecord, f"fields {', '.join(columns)}", " and ".join(FIELDS))
+    if sorted(columns) != sorted(shapes):
+        raise InputError(mindrecord, f"fields {', '.join(columns)}", " and ".join(shapes))
     for number, row in enumerate(_read(rows, mindrecord), 1):
-        for field in FIELDS:
-            _check_field(row[field], f"{mindrecord}, row {number}: {field}", seq_length)
+        for field, shape in shapes.items():
+            _check_field(row[field], f"{mindrecord}, row {number}: {field}", shape)
         if not 0 <= row["input_ids"].min() <= row["input_ids"].max() < vocab_size:
             largest = row["input_ids"].max()
             raise InputError(
@@ -137,13 +145,10 @@ def _read(rows: MindDataset, mindrecord: Path) -> Iterator[dict[str, np.ndarray]
         raise InputError(mindrecord, f"damaged, its rows cannot be read: {reason}") from error
 
 
-def _check_field(values: np.ndarray, place: str, seq_length: int) -> None:
-    if values.shape != (seq_length + 1,) or values.dtype != np.int32:
-        raise InputError(
-            "",
-            f"{place} is {values.dtype} of shape {values.shape}",
-            f"int32 of shape ({seq_length + 1},): the profile's abacus.prompt.seq_length + 1",
-        )
+def _check_field(values: np.ndarray, place: str, shape: tuple[int, ...]) -> None:
+    if values.shape != shape or values.dtype != np.int32:
+        why = "as the profile's abacus.prompt has it (rows that are not packed have seq_length + 1)"
+        raise InputError(place, f"{values.dtype} of shape {values.shape}", f"int32 of shape {shape}, {why}")
 
 
 @MindFormerRegister.register(MindFormerModuleType.TRAINER)

@@ -183,8 +183,8 @@ def test_rows_of_another_length_stop_the_run_with_one_line(inputs: Path, tmp_pat
     done = command(inputs, "no", "no.log", "--mindrecord", str(tmp_path / "short.mindrecord"))
     assert done.returncode == 1
     assert done.stderr.strip().splitlines() == [
-        f"error: {tmp_path}/short.mindrecord, row 1: input_ids is int32 of shape (100,), expected int32 "
-        "of shape (257,): the profile's abacus.prompt.seq_length + 1"
+        f"error: {tmp_path}/short.mindrecord, row 1: input_ids: int32 of shape (100,), expected int32 "
+        "of shape (257,), as the profile's abacus.prompt has it (rows that are not packed have seq_length + 1)"
     ]
     assert not (inputs / "no").exists()
 

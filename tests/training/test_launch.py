@@ -24,17 +24,12 @@ from tests.training import (
     changed,
     command,
     files,
+    free_port,
     history,
     make_inputs,
     start,
     write_training,
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ranks_of(folder: Path) -> list[psutil.Process]:

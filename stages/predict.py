@@ -45,7 +45,7 @@ def main() -> None:
     questions = sample_questions(read_questions(to.squad), params.squad_limit)
     number = to.adapter.name
     with framework_log(Path(f"logs/predict-{number}.log")) as screen:
-        prompter, decoder, about = load(how, to.base, to.adapter, screen)
+        prompter, decoder, about = load(how, to.base, to.adapter, screen, Path("logs/graphs"))
         total = len(problems) + len(questions)
         with tqdm(desc=f"predict {number}", total=total, unit=" answers", file=screen) as bar:
             common = {"min_new_tokens": how.decode.min_new_tokens, "progress": bar.update}

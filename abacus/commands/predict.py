@@ -185,7 +185,7 @@ def main(args: argparse.Namespace) -> None:
         framework_log(Path("logs/answer.log")) as screen,
         replacing(to.output.resolve()) as part,
     ):  # a link stays one
-        prompter, decoder, _ = load(how, to.base, to.adapter, screen)
+        prompter, decoder, _ = load(how, to.base, to.adapter, screen, Path("logs/graphs"))
         lines, prompts = ask(lines, prompter, template, limit)
         faults = [line for line in lines if line.fault]
         for line in faults[:SHOWN]:

@@ -192,8 +192,11 @@ class Asked(NamedTuple):
     facts: dict[str, int]
 
 
-def load(how: How, base: Path, adapter: Path, screen: TextIO) -> Asked:
-    """Load a checkpoint: the base model in the folder `base` with its adapter folded in."""
+def load(how: How, base: Path, adapter: Path, screen: TextIO, graphs: Path | None = None) -> Asked:
+    """Load a checkpoint: the base model in the folder `base` with its adapter folded in.
+
+    Compiled graphs are kept in `graphs`, if that is given.
+    """
     print(f"predict {adapter.name}: loading the model", file=screen)
     from abacus.weights.checkpoint import load_checkpoint
     from abacus.weights.lora import fold
@@ -208,7 +211,9 @@ def load(how: How, base: Path, adapter: Path, screen: TextIO) -> Asked:
         from abacus.inference.cached import CachedDecoder
 
         size = how.decode.batch_size
-        decoder = CachedDecoder(weights, architecture, eos_id=tokenizer.eos_id, batch_size=size)
+        decoder = CachedDecoder(
+            weights, architecture, eos_id=tokenizer.eos_id, batch_size=size, graphs=graphs
+        )
     else:
         from abacus.inference.framework import FrameworkDecoder
 

@@ -1,38 +1,63 @@
 """Greedy decoding of many prompts at once with a key/value cache, in plain MindSpore ops on a CPU.
 
 MindFormers' own cache needs Ascend's paged attention; off Ascend its `generate` computes the whole
-sequence anew for each token. Here a sequence is a row of a fixed-size batch with its own positions,
-padded on the right, and a token is computed once. Keys and values live in Parameters of
-`batch * kv_heads * length` rows; a token at position p writes row p of its sequence and attends to rows
-0 to p. What padding or a scored reference left in later rows is overwritten before anything attends to it.
+sequence anew for each token. Here a token is computed once, and two graphs of fixed shapes do all of it: one takes
+PIECES pieces of texts (prompts with their references), PIECE tokens each, whatever text they are of; the other
+takes `rows` tokens: the last of each completion, and guesses at what comes next where there is room. A completion
+that has ended gives its place in the cache to the next prompt.
+
+A guess is what followed the last two tokens where they stood before: kept if greedy decoding says the same, so it
+makes a completion faster and never another one. A reference is scored, and never a guess.
+
+Keys and values live in Parameters of `rows * kv_heads * length` rows; a token at position p writes row p of its
+place and attends to rows 0 to p. What padding, a reference or a wrong guess left in later rows is overwritten
+before anything attends to it.
 """
 
 import math
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path
 
 import mindspore
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from abacus.core.errors import InputError
+from abacus.inference.compiled import kept
+from abacus.inference.follow import Following
 from abacus.text.prompt import Completion, Prompt
 from abacus.weights.architecture import EMBEDDING, HEAD, NORM, Architecture, Weights, check, layer
 
-LENGTH = 256  # the shortest cache; longer ones are this times a power of two (a length is two graphs)
-PREFILL_TOKENS = 1024  # tokens of a prefill call, of all rows together
-SCORED_ROWS = 128  # rows of logits at a time when references are scored
+LENGTH = 160  # the shortest cache; longer ones are this times a power of two (a length is two graphs)
+PIECE, PIECES = 16, 8  # a token takes a matrix product the least time in calls of 64 to 128
+GUESSED = 4  # of a completion at most in a step, and the fewest tokens of a step
+ENTERING = 4  # texts of the default run: about two calls
 MASKED = -1e30
 
 
 class CachedDecoder:
-    """A Llama with fixed weights that completes prompts, `batch_size` of them at a time."""
+    """A Llama with fixed weights that completes prompts, `batch_size` of them at a time.
 
-    def __init__(self, weights: Weights, architecture: Architecture, *, eos_id: int, batch_size: int):
+    `graphs` is a folder in which compiled graphs are kept for the next process.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        architecture: Architecture,
+        *,
+        eos_id: int,
+        batch_size: int,
+        graphs: Path | None = None,
+    ):
         check(weights, architecture, "decoder")
         mindspore.set_context(mode=mindspore.GRAPH_MODE, device_target="CPU")
         self._architecture = architecture
         self._eos = eos_id
         self._batch_size = batch_size
+        self._graphs = graphs
         self._fused = _fuse(weights, architecture)
         self._head = _Head(self._fused["head"])
         self._caches: dict[int, dict[str, Parameter]] = {}
@@ -54,20 +79,22 @@ class CachedDecoder:
         """
         for number, prompt in enumerate(prompts, 1):
             self._check(prompt, number)
-        lengths = [max(LENGTH, _power_of_two(self._length(p, max_new_tokens))) for p in prompts]
-        order = sorted(range(len(prompts)), key=lambda n: self._length(prompts[n], max_new_tokens))
-        completions: dict[int, Completion] = {}
-        while order:
-            # From the longest: a batch that is too large for memory is found out at once. Shapes depend on a
-            # prompt's own length alone, so that neighbours do not even change how its answer is rounded.
-            length = lengths[order[-1]]
-            rows = max(1, self._batch_size * LENGTH // length)
-            chosen = [n for n in order[-rows:] if lengths[n] == length]
-            order = order[: -len(chosen)]
-            found = self._batch([prompts[n] for n in chosen], rows, length, max_new_tokens, min_new_tokens)
-            completions.update(zip(chosen, found, strict=True))
-            progress(len(chosen))
-        return [completions[number] for number in range(len(prompts))]
+        limit = self._architecture.max_position_embedding + 1
+        rows = [
+            Following(
+                prompt,
+                eos_id=self._eos,
+                min_new=min_new_tokens,
+                max_new=min(max_new_tokens, limit - len(prompt.ids)),
+            )
+            for prompt in prompts
+        ]
+        # From the longest: what is too large for memory is found out at once. Shapes depend on a prompt's own
+        # length alone, so that neighbours do not even change how its answer is rounded.
+        order = sorted(rows, key=self._positions, reverse=True)
+        for times, some in groupby(order, lambda row: _power_of_two(-(-self._positions(row) // LENGTH))):
+            self._follow(list(some), max(1, self._batch_size // times), times * LENGTH, progress)
+        return [row.completion() for row in rows]
 
     def _check(self, prompt: Prompt, number: int) -> None:
         limit = self._architecture.max_position_embedding
@@ -81,79 +108,104 @@ class CachedDecoder:
                 f"at most the model's {limit} positions",
             )
 
-    def _length(self, prompt: Prompt, max_new_tokens: int) -> int:
+    def _positions(self, row: Following) -> int:
         """Positions that a prompt and what follows it can take."""
-        generated = min(len(prompt.ids) + max_new_tokens, self._architecture.max_position_embedding)
-        return max(len(prompt.ids) + len(prompt.reference), generated)
+        return len(row.prompt.ids) + max(len(row.prompt.reference), row.max_new)
 
-    def _batch(
-        self, prompts: list[Prompt], rows: int, length: int, max_new: int, min_new: int
-    ) -> list[Completion]:
-        """Completions of up to `rows` prompts, all of which fit into a cache of `length`."""
+    def _follow(
+        self, waiting: list[Following], rows: int, length: int, progress: Callable[[int], object]
+    ) -> None:
+        """Complete `waiting` in turn, `rows` of them at a time; each fits into `length` positions."""
         body = self._body(rows, length)
-        hidden = self._prefill(body, prompts, rows, length)
-        scores = self._score(hidden, prompts)
-        position = np.zeros(rows, np.int32)
-        position[: len(prompts)] = [len(prompt.ids) for prompt in prompts]
-        last = Tensor(hidden[np.arange(rows), np.maximum(position, 1) - 1])
-        generated: list[list[int]] = [[] for _ in prompts]
-        going = [max_new > 0] * len(prompts)
-        ended = [False] * len(prompts)
-        while any(going):
-            logits = self._head(last).asnumpy()
-            ids = np.zeros(rows, np.int32)
-            for row in (row for row, goes in enumerate(going) if goes):
-                if len(generated[row]) < min_new:
-                    logits[row, self._eos] = -np.inf
-                ids[row] = logits[row].argmax()
-                if ids[row] == self._eos:
-                    going[row], ended[row] = False, True
-                    continue
-                generated[row].append(int(ids[row]))
-                room = position[row] < self._architecture.max_position_embedding
-                going[row] = len(generated[row]) < max_new and bool(room)
-            if any(going):
-                # A row that has ended repeats its last position, which nothing reads any more.
-                at = np.minimum(position, length - 1)
-                last = body(Tensor(ids[:, None]), Tensor(at[:, None]))
-                position[: len(prompts)] += np.array(going, np.int32)
-        return [Completion(*found) for found in zip(generated, scores, ended, strict=True)]
+        queue = deque(waiting)
+        running: dict[int, Following] = {}  # by their places in the cache
+        while queue or running:
+            free = [place for place in range(rows) if place not in running]
+            # Several enter at once: a call takes as long for a short text as for PIECES pieces.
+            if queue and len(free) >= min(rows, ENTERING):
+                new = {place: queue.popleft() for place in free[: len(queue)]}
+                self._begin(body, new)
+                running |= new
+            else:
+                self._step(body, max(rows, GUESSED), running)
+            going = {place: row for place, row in running.items() if not row.done}
+            progress(len(running) - len(going))
+            running = going
 
-    def _prefill(self, body: "_Body", prompts: list[Prompt], rows: int, length: int) -> np.ndarray:
-        """Fill the cache with prompts and references; the hidden state of each token, [rows, tokens, hidden]."""
+    def _begin(self, body: "_Body", new: dict[int, Following]) -> None:
+        """Compute prompts and references, each in its place of the cache; score and take what follows."""
+        prompts = [row.prompt for row in new.values()]
         texts = [[*prompt.ids, *prompt.reference[:-1]] for prompt in prompts]
-        step = min(length, _power_of_two(max(1, PREFILL_TOKENS // rows) + 1) // 2)
-        steps = -(-max(map(len, texts)) // step)
-        ids = np.zeros((rows, steps * step), np.int32)
-        for row, text in enumerate(texts):
-            ids[row, : len(text)] = text
-        positions = np.tile(np.arange(steps * step, dtype=np.int32), (rows, 1))
-        parts = []
-        for start in range(0, steps * step, step):
-            part = np.s_[:, start : start + step]
-            found = body(Tensor(ids[part].copy()), Tensor(positions[part].copy()))
-            parts.append(found.asnumpy().reshape(rows, step, -1))
-        return np.concatenate(parts, axis=1)
+        found = self._prefill(body, dict(zip(new, texts, strict=True)))
+        states = [hidden[len(prompt.ids) - 1 :] for hidden, prompt in zip(found, prompts, strict=True)]
+        targets = [list(prompt.reference) or [0] for prompt in prompts]
+        choices, surprise = self._choices(np.concatenate(states), np.concatenate(targets))
+        ends = np.cumsum([len(some) for some in targets])[:-1]
+        each = zip(new.values(), np.split(choices, ends), np.split(surprise, ends), strict=True)
+        for row, chosen, nll in each:
+            if len(row.prompt.reference):
+                row.reference_nll = float(nll.sum())
+            row.accept(chosen.tolist()[:1], ())
 
-    def _score(self, hidden: np.ndarray, prompts: list[Prompt]) -> list[float | None]:
-        """Minus the log-probability of each prompt's reference, from the hidden states of the batch."""
-        places = [
-            (row, len(prompt.ids) - 1 + offset, target)
-            for row, prompt in enumerate(prompts)
-            for offset, target in enumerate(prompt.reference)
+    def _prefill(self, body: "_Body", texts: dict[int, list[int]]) -> list[np.ndarray]:
+        """Fill each place of the cache with a text; the hidden states of each text, [tokens, hidden]."""
+        pieces = [(place, at) for place, text in texts.items() for at in range(0, len(text), PIECE)]
+        parts: dict[int, list[np.ndarray]] = {place: [] for place in texts}
+        for first in range(0, len(pieces), PIECES):
+            some = pieces[first : first + PIECES]
+            some += [some[-1]] * (PIECES - len(some))  # the graph's shape is fixed; the same is written twice
+            ids = np.zeros((PIECES, PIECE), np.int32)
+            for row, (place, at) in enumerate(some):
+                part = texts[place][at : at + PIECE]
+                ids[row, : len(part)] = part
+            places, starts = np.array(some, np.int32).T
+            hidden = body(ids, starts, places).reshape(PIECES, PIECE, -1)
+            for row, (place, at) in enumerate(some[: len(pieces) - first]):
+                parts[place].append(hidden[row, : len(texts[place]) - at])
+        return [np.concatenate(states) for states in parts.values()]
+
+    def _step(self, body: "_Body", texts: int, running: dict[int, Following]) -> None:
+        """Compute the last token of each row, and guesses at what comes next: at least one token more of each."""
+        guesses = {place: row.guess(GUESSED) for place, row in running.items()}
+        # First one guess of each row, then the second: as rows end, those that are left get more of them.
+        by_depth = sorted((depth, place) for place, guess in guesses.items() for depth in range(len(guess)))
+        depths = Counter(place for _, place in by_depth[: texts - len(running)])
+        guesses = {place: guess[: depths[place]] for place, guess in guesses.items()}
+        tokens = [
+            (token, position, place)
+            for place, row in running.items()
+            for position, token in enumerate([row.last, *guesses[place]], row.position)
         ]
-        totals = [0.0 if len(prompt.reference) else None for prompt in prompts]
-        for start in range(0, len(places), SCORED_ROWS):
-            rows, positions, targets = np.array(places[start : start + SCORED_ROWS]).T
-            states = np.zeros((SCORED_ROWS, hidden.shape[-1]), np.float32)
-            states[: len(rows)] = hidden[rows, positions]
-            logits = self._head(Tensor(states)).asnumpy()[: len(rows)]
-            logits -= logits.max(axis=-1, keepdims=True)
-            sums = np.exp(logits).sum(axis=-1, dtype=np.float64)
-            surprise = np.log(sums) - logits[np.arange(len(rows)), targets]
-            for row, value in zip(rows, surprise, strict=True):
-                totals[row] += float(value)
-        return totals
+        filled = tokens + tokens[-1:] * (texts - len(tokens))  # the graph's shape is fixed
+        ids, starts, places = np.array(filled, np.int32).T
+        choices = iter(self._choices(body(ids[:, None], starts, places))[0].tolist())
+        for place, guess in guesses.items():
+            running[place].accept([next(choices) for _ in range(1 + len(guess))], guess)
+
+    def _choices(
+        self, hidden: np.ndarray, targets: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What may follow each of the hidden states [places, hidden].
+
+        The likeliest id and the likeliest that is not EOS, [places, 2]; minus the logarithm of the
+        target's probability, [places], if targets [places] are given.
+        """
+        together = max(self._batch_size, GUESSED)
+        choices = np.zeros((len(hidden), 2), np.int64)
+        surprise = np.zeros(len(hidden))
+        for start in range(0, len(hidden), together):
+            part = np.s_[start : start + together]
+            states = np.zeros((together, hidden.shape[-1]), np.float32)
+            states[: len(hidden[part])] = hidden[part]
+            logits = self._head(Tensor(states)).asnumpy()[: len(hidden[part])]
+            if targets is not None:
+                shifted = logits - logits.max(axis=-1, keepdims=True)
+                sums = np.exp(shifted).sum(axis=-1, dtype=np.float64)
+                surprise[part] = np.log(sums) - shifted[np.arange(len(logits)), targets[part]]
+            choices[part, 0] = logits.argmax(axis=-1)
+            logits[:, self._eos] = -np.inf
+            choices[part, 1] = logits.argmax(axis=-1)
+        return choices, surprise
 
     def _body(self, rows: int, length: int) -> "_Body":
         """The graphs for a batch of `rows`; batches whose caches are of one size share one cache."""
@@ -161,7 +213,14 @@ class CachedDecoder:
             if rows * length not in self._caches:
                 self._caches[rows * length] = _cache(self._architecture, rows * length)
             parameters = {**self._fused, **self._caches[rows * length]}
-            self._bodies[rows, length] = _Body(parameters, self._architecture, rows, length)
+            body = _Body(parameters, self._architecture, rows, length)
+            with kept(self._graphs, self._architecture, rows, length, Path(__file__).read_text("utf-8")):
+                for texts, tokens in ((PIECES, PIECE), (max(rows, GUESSED), 1)):
+                    none = np.zeros(texts, np.int32)
+                    body(
+                        np.zeros((texts, tokens), np.int32), none, none
+                    )  # compiles; nothing reads what it writes
+            self._bodies[rows, length] = body
         return self._bodies[rows, length]
 
 
@@ -219,17 +278,18 @@ class _Head(nn.Cell):
 
 
 class _Body(nn.Cell):
-    """Hidden states [rows * tokens, hidden] of ids and positions [rows, tokens]; fills the cache."""
+    """Hidden states [texts * tokens, hidden] of ids, positions [texts, tokens]; fills places [texts] of the cache."""
 
     def __init__(self, parameters: dict[str, Parameter], architecture: Architecture, rows: int, length: int):
         super().__init__(auto_prefix=False)
-        head_size = architecture.hidden_size // architecture.num_heads
+        self.rows = rows
+        head_size = architecture.head_size
         self.heads = architecture.num_heads
         self.all_heads = architecture.num_heads + architecture.n_kv_heads  # of queries and keys
         self.eps = architecture.rms_norm_eps
         self.embedding = parameters["embedding"]
         self.layers = nn.CellList(
-            [_Layer(parameters, number, architecture, length) for number in range(architecture.num_layers)],
+            [_Layer(parameters, number, architecture) for number in range(architecture.num_layers)],
             auto_prefix=False,
         )
         steps = np.arange(0, head_size, 2, dtype=np.float32) / head_size
@@ -238,35 +298,39 @@ class _Body(nn.Cell):
         self.cos = Tensor(np.concatenate([cos, cos], axis=1), mindspore.float32)
         self.sin = Tensor(np.concatenate([-sin, sin], axis=1), mindspore.float32)
         self.slots = Tensor(np.arange(length, dtype=np.int32))
-        starts = np.arange(rows * architecture.n_kv_heads, dtype=np.int32) * length
-        self.starts = Tensor(starts.reshape(rows, 1, -1))
+        self.firsts = Tensor(np.arange(architecture.n_kv_heads, dtype=np.int32) * length)
+        self.place_size = architecture.n_kv_heads * length
         self.gather = ops.Gather()
 
-    def construct(self, ids, positions):
-        rows, tokens = ids.shape
+    def __call__(self, ids, starts, places):
+        """The hidden states as an array; `starts` are the positions of the first tokens, [texts]."""
+        positions = starts[:, None] + np.arange(ids.shape[1], dtype=np.int32)
+        return super().__call__(Tensor(ids), Tensor(positions), Tensor(places)).asnumpy()
+
+    def construct(self, ids, positions, places):
+        texts, tokens = ids.shape
         hidden = self.gather(self.embedding, ids.reshape(-1), 0)
         # Written out in full here, once: broadcasting them in each layer is slower.
         flat = positions.reshape(-1)
         cos = ops.tile(self.gather(self.cos, flat, 0).expand_dims(1), (1, self.all_heads, 1))
         sin = ops.tile(self.gather(self.sin, flat, 0).expand_dims(1), (1, self.all_heads, 1))
-        mask = ops.select(self.slots <= positions.reshape(rows, 1, tokens, 1), 0.0, MASKED)
+        mask = ops.select(self.slots <= positions.reshape(texts, 1, tokens, 1), 0.0, MASKED)
         mask = ops.tile(mask, (1, self.heads, 1, 1))
-        places = (self.starts + positions.reshape(rows, tokens, 1)).reshape(-1)
+        starts = places.reshape(texts, 1) * self.place_size + self.firsts  # [texts, kv_heads]
+        write = (starts.reshape(texts, 1, -1) + positions.reshape(texts, tokens, 1)).reshape(-1)
+        read = starts.reshape(-1, 1) + self.slots  # [texts * kv_heads, length]
         for inner in self.layers:
-            hidden = inner(hidden, rows, tokens, places, cos, sin, mask)
+            hidden = inner(hidden, texts, tokens, write, read, cos, sin, mask)
         return _normalised(hidden, self.eps)
 
 
 class _Layer(nn.Cell):
     """One layer of a Llama, with its cache."""
 
-    def __init__(
-        self, parameters: dict[str, Parameter], number: int, architecture: Architecture, length: int
-    ):
+    def __init__(self, parameters: dict[str, Parameter], number: int, architecture: Architecture):
         super().__init__(auto_prefix=False)
         self.heads, self.kv_heads = architecture.num_heads, architecture.n_kv_heads
-        self.size = architecture.hidden_size // self.heads
-        self.length = length
+        self.size = architecture.head_size
         self.eps = architecture.rms_norm_eps
         for name in ("qkv", "out", "gate", "up", "down", "keys", "values"):
             setattr(self, name, parameters[f"{name}{number}"])
@@ -274,31 +338,32 @@ class _Layer(nn.Cell):
         self.products = ops.BatchMatMul()
         self.products_transposed = ops.BatchMatMul(transpose_b=True)
         self.put = ops.ScatterUpdate()
+        self.take = ops.Gather()
         self.softmax = ops.Softmax(-1)
         self.join = ops.Concat(-1)
 
-    def construct(self, hidden, rows, tokens, places, cos, sin, mask):
+    def construct(self, hidden, texts, tokens, write, read, cos, sin, mask):
         heads, kv_heads, size, half = self.heads, self.kv_heads, self.size, self.size // 2
-        cache = (rows * kv_heads, self.length, size)
         # The queries of one kv head lie together, so that keys and values are not repeated for them.
-        group = (rows * kv_heads, heads // kv_heads * tokens, size)
+        group = (texts * kv_heads, heads // kv_heads * tokens, size)
 
         qkv = self.product(_normalised(hidden, self.eps), self.qkv)
-        both = qkv[:, : (heads + kv_heads) * size].reshape(rows * tokens, heads + kv_heads, size)
+        both = qkv[:, : (heads + kv_heads) * size].reshape(texts * tokens, heads + kv_heads, size)
         both = both * cos + self.join((both[:, :, half:], both[:, :, :half])) * sin
         query, key = both[:, :heads], both[:, heads:].reshape(-1, size)
         value = qkv[:, (heads + kv_heads) * size :].reshape(-1, size)
-        keys = self.put(self.keys, places, key).reshape(cache)
-        values = self.put(self.values, places, value).reshape(cache)
+        # Reshaping the whole cache would copy it as well. [texts * kv_heads, length, size]
+        keys = self.take(self.put(self.keys, write, key), read, 0)
+        values = self.take(self.put(self.values, write, value), read, 0)
         if tokens > 1:
-            query = query.reshape(rows, tokens, heads, size).transpose(0, 2, 1, 3)
+            query = query.reshape(texts, tokens, heads, size).transpose(0, 2, 1, 3)
         scores = self.products_transposed(query.reshape(group), keys)
-        scores = scores.reshape(rows, heads, tokens, self.length) + mask
-        shares = self.softmax(scores).reshape((*group[:2], self.length))
+        scores = scores.reshape(mask.shape) + mask
+        shares = self.softmax(scores).reshape((*group[:2], -1))
         mixed = self.products(shares, values)
         if tokens > 1:
-            mixed = mixed.reshape(rows, heads, tokens, size).transpose(0, 2, 1, 3)
-        hidden = hidden + self.product(mixed.reshape(rows * tokens, heads * size), self.out)
+            mixed = mixed.reshape(texts, heads, tokens, size).transpose(0, 2, 1, 3)
+        hidden = hidden + self.product(mixed.reshape(texts * tokens, heads * size), self.out)
 
         normal = _normalised(hidden, self.eps)
         gated = ops.silu(self.product(normal, self.gate)) * self.product(normal, self.up)

@@ -9,8 +9,10 @@ import argparse
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+from abacus.core.documents import read_json
 from abacus.core.errors import InputError
 from abacus.pipeline.mend import check_conflicts
 from abacus.scoring.summary import aligned
@@ -42,7 +44,9 @@ def changes(old: str, new: str | None) -> dict[str, Any]:
     if done.returncode or not isinstance(found, dict):
         asked = f"FROM={old}" + (f" TO={new}" if new else "")
         raise InputError(asked, said[0] if said else "no reason given", "metrics to compare")
-    if said:  # DVC goes on without what it could not read
+    if said:  # DVC goes on without what it could not read, and does not say which file that is
+        for path in sorted(Path("metrics").rglob("*.json")):
+            read_json(path, "metrics")
         raise InputError("dvc metrics diff", said[0], "metrics that can be read")
     return found
 

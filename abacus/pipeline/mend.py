@@ -3,9 +3,10 @@
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import yaml
 
 from abacus.core.documents import check_merged
@@ -24,6 +25,9 @@ def mend(folder: Path = Path()) -> list[str]:
     """
     check_conflicts(folder)
     done = []
+    if abandoned(folder / RWLOCK):
+        (folder / RWLOCK).unlink(missing_ok=True)
+        done.append(f"{RWLOCK}: held by a DVC that was killed; removed")
     if damaged(folder / RWLOCK, json.loads):
         (folder / RWLOCK).unlink(missing_ok=True)
         done.append(f"{RWLOCK}: half-written by a DVC that was killed; removed")
@@ -32,6 +36,36 @@ def mend(folder: Path = Path()) -> list[str]:
         (folder / LOCK).replace(folder / DAMAGED)
         done.append(f"{LOCK}: half-written by a DVC that was killed; it is {DAMAGED} now, DVC makes it anew")
     return done
+
+
+def abandoned(path: Path) -> bool:
+    """Whether every process that DVC's list of readers and writers names has ended.
+
+    DVC asks whether there is a process of that number, and a killed one whose parent does not wait for it still has one.
+    """
+    try:
+        held = set(_pids(json.loads(path.read_text(encoding="utf-8"))))
+    except (FileNotFoundError, ValueError):
+        return False
+    return bool(held) and not any(map(_runs, held))
+
+
+def _pids(held: object) -> Iterator[int]:
+    """The numbers of processes anywhere in the list."""
+    if isinstance(held, dict):
+        if isinstance(held.get("pid"), int):
+            yield held["pid"]
+        held = list(held.values())
+    if isinstance(held, list):
+        for inner in held:
+            yield from _pids(inner)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def check_conflicts(folder: Path = Path()) -> None:

@@ -22,7 +22,7 @@ def reason(error: BaseException) -> InputError:
     for link in links:
         if isinstance(link, LockError):
             return InputError(
-                ".dvc/tmp/lock", "another DVC is at work in this folder", "its end", "then run again"
+                ".dvc/tmp", "another DVC is at work in this folder", "its end", "then run again"
             )
         if isinstance(link, YAMLSyntaxError):
             path = Path(link.relpath)

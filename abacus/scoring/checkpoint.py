@@ -60,13 +60,14 @@ def read_answers(folder: Path, recipe: Recipe) -> Answers:
     """What stage predict has left in a folder, judged."""
     step = read_about(folder / ABOUT)["step"]
     place = folder / "math.jsonl"
-    math = judge(read_predictions(place, MATH), recipe, str(place))
-    return Answers(step, understand(read_predictions(folder / "squad.jsonl", READING)), math)
+    math = judge(read_predictions(place, MATH, "question"), recipe, str(place))
+    return Answers(step, understand(read_predictions(folder / "squad.jsonl", READING, "id")), math)
 
 
-def read_predictions(path: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
-    """Read a file of predictions that has these keys, of these types, in every row."""
+def read_predictions(path: Path, keys: dict[str, Any], name: str = "") -> list[dict[str, Any]]:
+    """Read a file of predictions that has these keys, of these types, in every row, and no question twice by `name`."""
     rows = []
+    seen: dict[str, int] = {}
     for line, row in read_objects(path):
         for key, wanted in keys.items():
             if key not in row:
@@ -80,6 +81,10 @@ def read_predictions(path: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
         references = row["references"] if "references" in keys else [""]
         if not references or not all(isinstance(reference, str) for reference in references):
             raise InputError(f"{path}, line {line}", "'references' must be a list of texts, not empty")
+        if name and (first := seen.setdefault(str(row.get(name)), line)) != line:
+            raise InputError(
+                f"{path}, line {line}", f"asks what line {first} asks: {clip(str(row.get(name)))}", "it once"
+            )
         rows.append(row)
     return rows
 

@@ -9,6 +9,8 @@ from abacus.core.errors import InputError
 from abacus.scoring.metrics import METRICS
 
 GATE = 0.9  # of the base model's scores by MindFormers' definition
+# What all checkpoints must have been asked alike.
+ASKED = ("math_problems", "squad_questions")
 GATED = {"F1": "mindformers_f1", "EM": "mindformers_em"}
 # The contest divides the trainable parameters by this number, whatever the model.
 FIXED_DENOMINATOR = 8_030_000_000
@@ -28,7 +30,15 @@ class Choice(NamedTuple):
 
 def read_metrics(folder: Path, numbers: list[int]) -> dict[int, dict[str, Any]]:
     """Read the metrics of the checkpoints, by number; no other file that lies there counts."""
-    return {number: read_checkpoint(folder / f"{number}.json") for number in numbers}
+    found = {number: read_checkpoint(folder / f"{number}.json") for number in numbers}
+    for key in ASKED:
+        counts = {number: metrics[key] for number, metrics in found.items() if key in metrics}
+        for number, count in counts.items():
+            if count != (first := next(iter(counts.values()))):
+                raise InputError(
+                    folder / f"{number}.json", f"{key} is {count}", f"{first} as in the others; `make eval`"
+                )
+    return found
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -100,3 +100,19 @@ def test_metrics_that_cannot_be_read_are_refused(versions, monkeypatch):
             run(None, None)
     finally:
         metric.write_text(before, encoding="utf-8")
+
+
+def test_the_file_and_line_that_cannot_be_read_are_named(versions, monkeypatch):
+    monkeypatch.chdir(versions)
+    place = versions / "metrics" / "summary.json"
+    place.parent.mkdir()
+    place.write_text('{"a": ', encoding="utf-8")
+    metric = versions / "m.json"
+    before = metric.read_text(encoding="utf-8")
+    metric.write_text("{", encoding="utf-8")
+    try:
+        with pytest.raises(InputError, match=r"^metrics/summary\.json, line 1: not JSON"):
+            run(None, None)
+    finally:
+        metric.write_text(before, encoding="utf-8")
+        place.unlink()

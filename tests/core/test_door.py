@@ -109,6 +109,20 @@ def test_what_is_typed_counts_wherever_it_stands_and_whatever_is_exported(copy):
     assert echoed(make(copy, "PYTHON=python3", "echo", "NAME=n")) == {"name": "n"}, "that one is make's own"
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["clean", "PROFIEL=tiny"], "PROFIEL is no variable of make clean, expected none"),
+        (["-n", "fuzz", "SEDE=3"], "SEDE is no variable of make fuzz, expected N SEED TARGET"),
+        (["test", "FOO=1"], "FOO is no variable of make test, expected none"),
+        (["FOO=1"], "FOO is no variable of make help, expected none"),
+    ],
+)
+def test_make_s_own_targets_refuse_what_they_do_not_know(copy, words, said):
+    done = make(copy, *words)
+    assert (done.returncode, done.stdout) == (2, "") and said in done.stderr
+
+
 # As it is typed behind `WORD=`, and as it arrives: to make a dollar is two, and blanks at the beginning are none.
 VALUES = {
     "blanks": ("a  b ", "a  b "),

@@ -1,10 +1,16 @@
 """What a DVC leaves that was killed while writing is set aside; what is whole stays."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from abacus.pipeline.mend import DAMAGED, LOCK, RWLOCK, mend
+from tests.clones import wait_for
 
 WHOLE = (Path(__file__).parents[2] / "dvc.lock").read_text(encoding="utf-8")
 
@@ -38,3 +44,21 @@ def test_whole_files_stay_and_missing_ones_are_none(tmp_path):
     kept = [put(tmp_path, RWLOCK, '{"read": {}, "write": {}}'), put(tmp_path, LOCK, WHOLE)]
     assert mend(tmp_path) == []
     assert [path.read_text(encoding="utf-8") for path in kept] == ['{"read": {}, "write": {}}', WHOLE]
+
+
+def test_a_list_of_readers_that_have_all_ended_is_removed(tmp_path):
+    """Also one whose parent has not asked for its end: DVC finds that there is a process of its number."""
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    zombie = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.DEVNULL)
+    wait_for(lambda: psutil.Process(zombie.pid).status() == psutil.STATUS_ZOMBIE)
+    for pid in (int(gone.stdout), zombie.pid):
+        held = {"write": {"checkpoints": {"pid": pid, "cmd": "dvc repro"}}, "read": {}}
+        path = put(tmp_path, RWLOCK, json.dumps(held))
+        assert mend(tmp_path) == [f"{RWLOCK}: held by a DVC that was killed; removed"]
+        assert not path.exists()
+    held["read"] = {"data/base": [{"pid": os.getpid(), "cmd": "dvc repro"}]}
+    path = put(tmp_path, RWLOCK, json.dumps(held))
+    assert mend(tmp_path) == [] and path.exists(), "one of them is at work"
+    zombie.wait()

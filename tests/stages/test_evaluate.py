@@ -12,6 +12,7 @@ from abacus.problems.workings import RECIPES, recognise, working
 from abacus.scoring.checkpoint import first_line, judge
 from abacus.scoring.metrics import by_category, percent
 
+SUM = "计算 1 + 2 等于多少？"
 ABOUT = {"step": 30, "trainable_parameters": 460_800, "base_parameters": 134_515_008}
 
 
@@ -127,6 +128,16 @@ def test_the_command_writes_one_flat_file(stage, params, folder, tmp_path):
         ),
         ("math.jsonl", json.dumps(prediction("a", "b") | {"ended": 1}), "line 1: 'ended' is 1, as predict"),
         ("squad.jsonl", json.dumps(reading("a", "b") | {"references": 5}), "line 1: 'references' is 5"),
+        (
+            "math.jsonl",
+            f"{json.dumps(prediction(SUM, '3'))}\n{json.dumps(prediction(SUM, '4'))}\n",
+            f"line 2: asks what line 1 asks: {SUM}, expected it once",
+        ),
+        (
+            "squad.jsonl",
+            "".join(json.dumps(reading("a", "b") | {"id": "x"}) + "\n" for _ in range(2)),
+            "line 2: asks what line 1 asks: x",
+        ),
         ("about.json", '{"step": 5}', "expected a JSON object with step, trainable_parameters"),
         ("math.jsonl", None, "no such file"),
         ("math.jsonl", "", "the file is empty, expected JSON Lines"),

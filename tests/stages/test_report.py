@@ -151,6 +151,15 @@ def test_checkpoints_are_read_in_the_order_of_their_numbers(folder):
     assert list(read_metrics(folder, [0, 2])) == [0, 2], "a file that was not asked for does not count"
 
 
+def test_checkpoints_that_were_asked_otherwise_are_refused(folder):
+    for number, count in ((1, 4), (2, 5)):
+        (folder / f"{number}.json").write_text(json.dumps(LAST | {"math_problems": count}), encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"2\.json: math_problems is 5, expected 4 as in the others; `make eval`"
+    ):
+        read_metrics(folder, [0, 1, 2])
+
+
 def test_the_stage_writes_what_is_printed(stage, params, folder, tmp_path):
     summary, out = tmp_path / "summary.json", tmp_path / "checkpoints.csv"
     three = params(checkpoints=[0, 1, 2])

@@ -81,10 +81,9 @@ def read_predictions(path: Path, keys: dict[str, Any], name: str = "") -> list[d
         references = row["references"] if "references" in keys else [""]
         if not references or not all(isinstance(reference, str) for reference in references):
             raise InputError(f"{path}, line {line}", "'references' must be a list of texts, not empty")
-        if name and (first := seen.setdefault(str(row.get(name)), line)) != line:
-            raise InputError(
-                f"{path}, line {line}", f"asks what line {first} asks: {clip(str(row.get(name)))}", "it once"
-            )
+        if name in row and (first := seen.setdefault(str(row[name]), line)) != line:
+            found = f"asks what line {first} asks: {clip(str(row[name]))}"
+            raise InputError(f"{path}, line {line}", found, "it once")
         rows.append(row)
     return rows
 

@@ -114,7 +114,8 @@ def without_encoding(text: str) -> list[int]:
         options = {word.arg: word.value for word in node.keywords}
         modes = [arg.value for arg in [*node.args, *options.values()] if isinstance(arg, ast.Constant)]
         of_bytes = any(mode in ("rb", "wb", "ab", "r+b") for mode in modes) or name in ARCHIVES
-        if (method or name in FUNCTIONS) and not of_bytes and "encoding" not in options:
+        named = "encoding" in options or "utf-8" in modes  # read_text takes it first
+        if (method or name in FUNCTIONS) and not of_bytes and not named:
             found.append(node.lineno)
         if "text" in options or "universal_newlines" in options:
             found.append(node.lineno)

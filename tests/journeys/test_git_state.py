@@ -155,7 +155,7 @@ def test_another_dvc_at_work_is_said(committed, tmp_path):
     other.communicate(b"\n")
     assert (
         done.stderr
-        == "error: .dvc/tmp/lock: another DVC is at work in this folder, expected its end; then run again\n"
+        == "error: .dvc/tmp: another DVC is at work in this folder, expected its end; then run again\n"
     )
 
 

@@ -122,6 +122,14 @@ SECRETS = {
 }
 
 
+def test_git_has_no_link():
+    """One of a machine's own would take the place of a folder in every clone."""
+    staged = subprocess.run(
+        ["git", "ls-files", "--stage"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert [line for line in staged.stdout.splitlines() if line.startswith("120000")] == []
+
+
 def test_no_absolute_path_and_no_secret_is_in_git():
     found = []
     for name in tracked():
@@ -205,6 +213,7 @@ def test_half_a_lock_costs_no_run(clone):
     assert yaml.safe_load(after) == yaml.safe_load(lock)
 
 
+@pytest.mark.slow
 def test_verify_finds_the_one_file_that_is_not_as_committed(clone):
     """All stages run again in a clone of this clone, on one core; one hash of the committed lock is false."""
     folder, _, said = clone

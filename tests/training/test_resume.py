@@ -60,6 +60,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(inputs: Path, undisturbed: dict,
     assert files(inputs / out) == undisturbed
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(inputs: Path, undisturbed: dict) -> None:
     draw = random.Random(11)
     for step in (3, 5, 8):

@@ -34,9 +34,6 @@ FINETUNE = (
 )
 
 
-TOKENS = "are tokens already"
-
-
 class Rows(NamedTuple):
     """The number of training rows and the file that says so; their lengths, or why they are not known."""
 
@@ -45,15 +42,17 @@ class Rows(NamedTuple):
     lengths: Lengths | None
     measured: str  # what the lengths were measured on, or why they were not
 
+    sequences: int | None = None  # where rows are packed
+
     def records(self, profile: Profile) -> int:
         """The MindRecord's rows; InputError if rows are packed and nobody could measure them."""
-        if profile.prompt.packing is None or self.measured.endswith(TOKENS):
+        if profile.prompt.packing is None:
             return self.count
-        if self.lengths is None or self.lengths.sequences is None:
+        if self.sequences is None:
             raise InputError(
                 f"profile {profile.name!r}", f"rows are packed and cannot be measured: {self.measured}"
             )
-        return round(self.count * self.lengths.sequences / self.lengths.rows)
+        return self.sequences
 
 
 def known_rows(to: argparse.Namespace, profile: Profile, user: TextIO) -> Rows:
@@ -69,7 +68,8 @@ def known_rows(to: argparse.Namespace, profile: Profile, user: TextIO) -> Rows:
             profile.model.vocab_size,
             packing.learned if packing else None,
         )
-        return Rows(count, str(mindrecord), None, f"the rows of {mindrecord} {TOKENS}")
+        measured = f"the rows of {mindrecord} are tokens already"
+        return Rows(count, str(mindrecord), None, measured, count if packing else None)
     try:
         sampled = trained_on(to.params)
     except InputError as error:
@@ -94,7 +94,8 @@ def known_rows(to: argparse.Namespace, profile: Profile, user: TextIO) -> Rows:
             f"at least {lengths.longest - 1}: row {lengths.longest_id} of {sampled.what} has {lengths.longest} tokens",
             f"{lengths.too_long:,} of {lengths.rows:,} have more than {length}, and mindrecord leaves such rows out",
         )
-    return Rows(count, source, lengths, sampled.what)
+    sequences = round(count * lengths.sequences / lengths.rows) if lengths.sequences else None
+    return Rows(count, source, lengths, sampled.what, sequences)
 
 
 def trained_from(params: Path) -> Path:

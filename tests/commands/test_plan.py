@@ -296,6 +296,23 @@ def test_names_are_those_that_mindformers_writes(tmp_path: Path) -> None:
     assert {step: name for name, step in seen.items()} == REFERENCE
 
 
+def test_packed_rows_are_planned_in_sequences(plan: Plan, bare: Path, tmp_path: Path) -> None:
+    """Twenty rows of 46 to 65 ids, one less of which is a place: ten sequences of two."""
+    path = conversations(tmp_path / "rows.json", [f"计算过程：6 * 7 = {'4' * n}" for n in range(1, 21)])
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (bare / "packed.yaml").write_text(
+        params.replace("data/train-v2-conversation.json", str(path)), encoding="utf-8"
+    )
+    prompt = {"seq_length": 150, "packing": {"learned": 100}}
+    done = plan(overlay(bare, "tiny", {"abacus": {"prompt": prompt}}), "PARAMS=packed.yaml", "JSON=1")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["rows"], said["sequences"]) == (20, said["lengths"]["sequences"])
+    assert said["steps_per_epoch"] == said["sequences"] // 4
+    taken = 20 * (said["lengths"]["mean"] - 1)
+    assert said["lengths"]["padding"] == pytest.approx(1 - taken / (150 * said["sequences"]))
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which 18 rows went through base, mindrecord and finetune with the tiny profile."""

@@ -19,12 +19,16 @@ typed = $(if $(filter command,$(origin $1)),$2 '$(subst ','\'',$($1))')
 
 # The targets below take these variables; the commands say of theirs what is unknown.
 OWN := help setup test test-full fuzz vulnerabilities bench lint format lock clean
-TAKES := $(foreach goal,$(MAKECMDGOALS),$(subst setup,SYSTEM_MINDSPORE,$(subst fuzz,N SEED TARGET,$(subst vulnerabilities,SERVICE,$(subst lock,UPGRADE,$(filter setup fuzz vulnerabilities lock,$(goal)))))))
+TAKES_setup := SYSTEM_MINDSPORE
+TAKES_fuzz := N SEED TARGET
+TAKES_vulnerabilities := SERVICE
+TAKES_lock := UPGRADE
+TAKES := $(foreach goal,$(MAKECMDGOALS),$(TAKES_$(goal)))
 ifeq ($(filter-out $(OWN),$(MAKECMDGOALS)),)
 $(foreach v,$(filter-out MAKE% -% PYTHON $(TAKES),$(.VARIABLES)),$(if $(filter command,$(origin $v)),$(error $v is no variable of make $(or $(MAKECMDGOALS),help), expected $(or $(TAKES),none))))
 endif
 
-.PHONY: help setup $(COMMANDS) test test-full fuzz vulnerabilities bench lint format lock clean moved
+.PHONY: $(OWN) $(COMMANDS) moved
 
 help: $(READY) ## show this list
 	@python -m abacus --help

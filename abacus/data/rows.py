@@ -3,13 +3,13 @@
 Every error names the file and the line, what was there and what was expected.
 """
 
-import functools
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO, cast
 
 import jsonlines
 from tqdm import tqdm
@@ -20,8 +20,16 @@ from abacus.core.files import replacing
 
 # U+4E00..U+9FFF is the published test for a Chinese row.
 CHINESE = re.compile("[\u4e00-\u9fff]")
+# A line of the published format in which nothing is escaped: what JSON reads of it stands there as it is. Any other
+# line matches as two blanks, and is read strictly.
+PUBLISHED = re.compile(
+    r'^(?:\{"problem": "([^"\\\x00-\x1f]+)", "solution": "([^"\\\x00-\x1f]*)"\}|.*)$', re.MULTILINE
+)
+BLOCK = 1 << 17  # bytes of lines that are read at a time
 BOM = b"\xef\xbb\xbf"
+RECORD = "\x1e"  # begins a line of RFC 7464
 SHOWN = 80
+ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 class Row(NamedTuple):
@@ -34,38 +42,71 @@ class Row(NamedTuple):
 
 def read_rows(path: Path, keys: tuple[str, ...] = ("problem", "solution")) -> Iterator[Row]:
     """Read a file of rows; `keys` names those that a row must have (a missing solution reads as '')."""
-    for line, value in read_objects(path):
-        for key in keys:
-            if key not in value:
-                raise InputError(f"{path}, line {line}", f"key '{key}' is missing: {clip(value)}")
-        for key in ("problem", "solution"):
-            if not isinstance(value.get(key, ""), str):
-                found = json.dumps(value[key], ensure_ascii=False)
-                raise InputError(f"{path}, line {line}", f"'{key}' is {clip(found)}", "text")
-        if not value["problem"].strip():
-            raise InputError(f"{path}, line {line}", "'problem' is blank")
-        yield Row(line, value["problem"], value.get("solution", ""))
+    for first, block in blocks(path):
+        try:
+            found = PUBLISHED.findall(b"".join(block).decode("utf-8"))
+        except UnicodeDecodeError:
+            found = [("", "")] * len(block)
+        for number, (raw, (problem, solution)) in enumerate(zip(block, found, strict=False), first):
+            if problem and not problem.isspace():
+                yield Row(number, problem, solution)
+            else:
+                yield _row(parsed(raw, path, number), path, number, keys)
+
+
+def _row(value: dict[str, Any], path: Path, line: int, keys: tuple[str, ...]) -> Row:
+    """The row that an object is."""
+    for key in keys:
+        if key not in value:
+            raise InputError(f"{path}, line {line}", f"key '{key}' is missing: {clip(value)}")
+    for key in ("problem", "solution"):
+        if not isinstance(value.get(key, ""), str):
+            found = json.dumps(value[key], ensure_ascii=False)
+            raise InputError(f"{path}, line {line}", f"'{key}' is {clip(found)}", "text")
+    if not value["problem"].strip():
+        raise InputError(f"{path}, line {line}", "'problem' is blank")
+    return Row(line, value["problem"], value.get("solution", ""))
 
 
 def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read a JSON Lines file of objects: yield the line number, from 1, and the object."""
+    for first, block in blocks(path):
+        for number, raw in enumerate(block, first):
+            yield number, parsed(raw, path, number)
+
+
+def blocks(path: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the lines of a file that has some, many at a time, with the number of the first of them, from 1."""
     if path.is_dir():
         raise InputError(path, "is a folder", "a JSON Lines file")
     if not path.exists():
         raise InputError(path, "no such file")
-    number = 0
+    first = 1
     with path.open("rb") as stream:
-        reader = jsonlines.Reader(checked(stream, path), loads=loads)
-        try:
-            for number, value in enumerate(reader.iter(type=dict), 1):
-                yield number, value
-        except jsonlines.InvalidLineError as error:
-            refuse_layout(path, number)
-            raise InputError(f"{path}, line {number + 1}", f"{fault(error)}: {clip(error.line)}") from None
-        except RecursionError:
-            raise InputError(f"{path}, line {number + 1}", "nested too deep for a row") from None
-    if number == 0:
+        while block := stream.readlines(BLOCK):
+            yield first, block
+            first += len(block)
+    if first == 1:
         raise InputError(path, "the file is empty", "JSON Lines")
+
+
+def parsed(raw: bytes, path: Path, number: int) -> dict[str, Any]:
+    """The object of one line of JSON Lines; InputError says what else the line is."""
+    place = f"{path}, line {number}"
+    text = checked(raw, path, number).removeprefix(RECORD)
+    try:
+        value = loads(text)
+        fault = "" if isinstance(value, dict) else "not a JSON object"
+    except json.JSONDecodeError as error:
+        fault = not_json(error)
+    except ValueError as error:  # a number too long
+        fault = f"not JSON ({error})"
+    except RecursionError:
+        raise InputError(place, "nested too deep for a row") from None
+    if fault:
+        refuse_layout(path, number - 1)
+        raise InputError(place, f"{fault}: {clip(text)}")
+    return cast(dict[str, Any], value)
 
 
 def refuse_layout(path: Path, before: int) -> None:
@@ -81,26 +122,23 @@ def refuse_layout(path: Path, before: int) -> None:
     raise InputError(f"{path}, line {before + 1}", f"is {found}", "JSON Lines", "write one object a line")
 
 
-def checked(stream: Iterable[bytes], path: Path) -> Iterator[str]:
-    """Yield a stream's lines as text; refuse what a JSON parser would take or blame on something else."""
-    for number, raw in enumerate(stream, 1):
-        place = f"{path}, line {number}"
-        if raw.startswith(BOM):
-            raise InputError(
-                place, "starts with a byte order mark", advice="save the file as UTF-8 without BOM"
-            )
-        if raw.endswith(b"\r\n"):
-            raise InputError(place, "ends in CRLF", advice="save the file with Unix line ends (LF)")
-        try:
-            text = raw.removesuffix(b"\n").decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(place, f"byte {error.start + 1} is not UTF-8", "JSON Lines") from None
-        check_merged(text, path, number)
-        if not text.strip():
-            raise InputError(place, "the line is blank", "a JSON object")
-        if "\\ud" in text.lower() and holds_surrogate(text):
-            raise InputError(place, f"holds a lone surrogate, which is no character: {clip(text)}")
-        yield text
+def checked(raw: bytes, path: Path, number: int) -> str:
+    """A line as text; refuse what a JSON parser would take or blame on something else."""
+    place = f"{path}, line {number}"
+    if raw.startswith(BOM):
+        raise InputError(place, "starts with a byte order mark", advice="save the file as UTF-8 without BOM")
+    if raw.endswith(b"\r\n"):
+        raise InputError(place, "ends in CRLF", advice="save the file with Unix line ends (LF)")
+    try:
+        text = raw.removesuffix(b"\n").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(place, f"byte {error.start + 1} is not UTF-8", "JSON Lines") from None
+    check_merged(text, path, number)
+    if not text.strip():
+        raise InputError(place, "the line is blank", "a JSON object")
+    if "\\ud" in text.lower() and holds_surrogate(text):
+        raise InputError(place, f"holds a lone surrogate, which is no character: {clip(text)}")
+    return text
 
 
 def loads(line: str | bytes) -> Any:
@@ -110,14 +148,6 @@ def loads(line: str | bytes) -> Any:
     if too_deep(text, value):
         raise RecursionError
     return value
-
-
-def fault(error: jsonlines.InvalidLineError) -> str:
-    """Say what is wrong with a line that holds no JSON object."""
-    cause = error.__cause__
-    if isinstance(cause, json.JSONDecodeError):
-        return not_json(cause)
-    return f"not JSON ({cause})" if cause else "not a JSON object"
 
 
 def progress(rows: Iterable[Row], path: Path, what: str) -> "tqdm[Row]":
@@ -152,4 +182,13 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 def writer_to(stream: TextIO) -> jsonlines.Writer:
     """Return a writer of objects as JSON Lines that leaves Chinese as it is."""
-    return jsonlines.Writer(stream, dumps=functools.partial(json.dumps, ensure_ascii=False))
+    return jsonlines.Writer(stream, dumps=ENCODER.encode)
+
+
+def json_line(value: Mapping[str, str | int]) -> str:
+    """An object of texts and whole numbers as a line of JSON Lines: what `writer_to` writes, in half the time."""
+    parts = [
+        f'"{key}": {encode_basestring(part) if isinstance(part, str) else part}'
+        for key, part in value.items()
+    ]
+    return f"{{{', '.join(parts)}}}\n"

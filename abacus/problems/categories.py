@@ -32,7 +32,7 @@ class Problem:
     values: Mapping[str, Any]
     exact: bool = False
 
-    @functools.cached_property
+    @property
     def answer(self) -> Number:
         """The value by the published rule, or by the exact one if there is another.
 
@@ -91,6 +91,12 @@ class Category:
                 parts.append(f"(?P<{name}>{self.operands[name].pattern})")
         return re.compile("".join(parts))
 
+    @functools.cached_property
+    def ends(self) -> tuple[str, str]:
+        """The words before the first operand and those after the last one."""
+        words = [text for text, *_ in string.Formatter().parse(self.problem)]
+        return words[0], "" if self.problem.endswith("}") else words[-1]
+
     def parse(self, problem: str) -> Problem | None:
         """Recognise a problem, or return None."""
         match = self.pattern.fullmatch(problem)
@@ -98,7 +104,15 @@ class Category:
 
     def read(self, spelled: Mapping[str, str]) -> Problem:
         """Return the problem with these spellings of the operands."""
-        return Problem(self, spelled, {k: self.operands[k].read(v) for k, v in spelled.items()})
+        return Problem(self, spelled, self.values(spelled))
+
+    def values(self, spelled: Mapping[str, str]) -> dict[str, Any]:
+        """The values of operands that are spelled so."""
+        return {name: self.operands[name].read(text) for name, text in spelled.items()}
+
+    def published(self, spelled: Mapping[str, str]) -> str:
+        """The published solution of the problem with these spellings; ArithmeticError where there is none."""
+        return self.solution.format(answer=self.solve(**self.values(spelled)), **spelled)
 
     def draw(self, random: Random, **fixed: str) -> Problem:
         """Draw a problem; operands in `fixed` have that spelling."""

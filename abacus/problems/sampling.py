@@ -6,7 +6,12 @@ from collections.abc import Mapping
 
 def rank(problem: str) -> str:
     """Return the key that orders problems for holding out: a hash, so order and new data do not matter."""
-    return hashlib.sha256(problem.encode("utf-8")).hexdigest()
+    return digest(problem).hex()
+
+
+def digest(problem: str) -> bytes:
+    """The key of `rank` in half its memory: the order is the same."""
+    return hashlib.sha256(problem.encode("utf-8")).digest()
 
 
 def floor_shares(counts: Mapping[str, int], size: int) -> dict[str, int]:

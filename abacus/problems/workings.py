@@ -1,6 +1,8 @@
 """Workings: the text a recipe teaches for a problem, and the precision of its answer."""
 
 import dataclasses
+import functools
+import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
@@ -20,7 +22,14 @@ WIDE = Context(prec=4000)
 
 def recognise(text: str) -> Problem:
     """Return the one problem that the text is, in full. Raises ValueError if it is none or several."""
-    found = [problem for category in CATEGORIES if (problem := category.parse(text))]
+    category, match = matched(text)
+    return category.read(match.groupdict())
+
+
+def matched(text: str) -> tuple[Category, re.Match[str]]:
+    """The category of the one problem that the text is, and its operands. Raises ValueError as `recognise` does."""
+    candidates = _candidates(text[:2], text[-2:])
+    found = [(one, match) for one in candidates if (match := one.pattern.fullmatch(text))]
     if len(found) == 1:
         return found[0]
     parts = [category.name for category in CATEGORIES if category.pattern.search(text)]
@@ -29,6 +38,16 @@ def recognise(text: str) -> Problem:
     if parts:
         raise ValueError(f"holds a problem of category '{parts[0]}' and more text around it")
     raise ValueError("is of no category")
+
+
+@functools.lru_cache(1024)
+def _candidates(start: str, end: str) -> tuple[Category, ...]:
+    """The categories whose problems may start and end with these characters: to ask all patterns is dear."""
+    return tuple(one for one in CATEGORIES if _fits(start, end, *one.ends))
+
+
+def _fits(start: str, end: str, first: str, last: str) -> bool:
+    return (first.startswith(start) or start.startswith(first)) and (last.endswith(end) or end.endswith(last))
 
 
 def working(problem: Problem, recipe: str, decimals: int) -> str:

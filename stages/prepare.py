@@ -10,15 +10,17 @@ their text, and no variant of them is trained on. If the rows do not do, --rejec
 """
 
 import argparse
+import gc
 from pathlib import Path
 
 from abacus.core.documents import write_csv, write_json
 from abacus.core.files import replacing
 from abacus.core.params import PATH, section
 from abacus.core.process import run
+from abacus.core.workers import Ordered, cores, workers
 from abacus.data.audit import audit
-from abacus.data.rows import progress, read_rows, write_rows, writer_to
-from abacus.data.selection import Prepare, Unfit, check_enough, figures, flat, pair, sift, split, taught
+from abacus.data.rows import json_line, progress, read_rows, write_rows
+from abacus.data.selection import Prepare, Unfit, check_enough, figures, flat, lessons, right, sift, split
 
 
 def main() -> None:
@@ -26,22 +28,26 @@ def main() -> None:
     for name in ("raw", "train", "test", "rejected", "metrics", "categories"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)
+    parser.add_argument(
+        "--processes", type=int, default=cores(), help="the outputs are the same for any number"
+    )
     to = parser.parse_args()
+    gc.disable()  # there are millions of objects and no cycles: to look for these takes a tenth of the time
     # The errors name the file that was read.
     params = section("prepare", Prepare, to.params).model_copy(update={"raw": str(to.raw)})
     # Nothing moves before everything is written, but for the evidence of a failure. A kill between the moves leaves
     # each file whole, some of them new; DVC has noted none then, and runs the stage again.
     unfit = None
-    with replacing(to.rejected) as rejected:
+    with workers(to.processes) as ordered, replacing(to.rejected) as rejected:
         try:
-            write(to, params, rejected)
+            write(to, params, rejected, ordered)
         except Unfit as error:
             unfit = error
     if unfit:
         raise unfit
 
 
-def write(to: argparse.Namespace, params: Prepare, rejected: Path) -> None:
+def write(to: argparse.Namespace, params: Prepare, rejected: Path, ordered: Ordered) -> None:
     """Write training rows, test rows and metrics in one step, and the rejected rows to `rejected`."""
     with (
         replacing(to.train) as train,
@@ -50,13 +56,17 @@ def write(to: argparse.Namespace, params: Prepare, rejected: Path) -> None:
         replacing(to.categories) as categories,
         rejected.open("w", encoding="utf-8", newline="\n") as stream,
     ):
-        reject = writer_to(stream).write
+
+        def reject(row: dict[str, str | int]) -> None:
+            stream.write(json_line(row))
+
         with progress(read_rows(to.raw), to.raw, "prepare") as raw:
-            rows, counts = sift(audit(raw), params, reject)
+            rows, counts = sift(audit(raw, ordered), params, reject, lean=True)
         check_enough(counts, params)
         parts = split(rows, params, reject)
-        write_rows(train, (taught(row, params) for row in parts.train))
-        write_rows(test, (pair(row) for row in parts.test))
+        with train.open("w", encoding="utf-8", newline="\n") as lines:
+            lines.writelines(lessons(parts.train, params, ordered))
+        write_rows(test, (right(row) for row in parts.test))
         counted, kinds = flat(figures(counts, parts))
         write_json(metrics, counted)
         write_csv(categories, kinds)

@@ -26,6 +26,10 @@ class InputError(ValueError):
         text += f"; {advice}" if advice else ""
         super().__init__(one_line(text))
 
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, str, str, str]]:
+        """So that it comes whole out of another process."""
+        return type(self), (self.place, self.found, self.expected, self.advice)
+
 
 def one_line(text: str) -> str:
     """Return a text with what does not print escaped, and of a long one the beginning and the end."""

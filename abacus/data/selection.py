@@ -1,18 +1,20 @@
 """From judged rows to training and test rows: what stays, what is held out, what is drawn, and the figures of it."""
 
+import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from random import Random
 from typing import Annotated, Any, Literal, NamedTuple
 
 from abacus.core.errors import InputError
 from abacus.core.typed import Model, whole
-from abacus.data.audit import NAMES, Verdict, tally
-from abacus.data.rows import Row, clip
+from abacus.core.workers import Ordered
+from abacus.data.audit import NAMES, PART, Verdict, tally
+from abacus.data.rows import Row, clip, json_line
 from abacus.problems.alike import digits, key
 from abacus.problems.recipe import Decimals
-from abacus.problems.sampling import exact_shares, floor_shares, rank
-from abacus.problems.workings import Workings, recognise, working
+from abacus.problems.sampling import digest, exact_shares, floor_shares, rank
+from abacus.problems.workings import Workings, matched, recognise, working
 
 SHOWN = 5  # rows of no category that an error names
 
@@ -65,24 +67,29 @@ SAID = {
 
 
 def sift(
-    verdicts: Iterable[Verdict], params: Prepare, reject: Callable[[dict[str, Any]], object]
+    verdicts: Iterable[Verdict],
+    params: Prepare,
+    reject: Callable[[dict[str, Any]], object],
+    lean: bool = False,
 ) -> tuple[dict[str, list[Row]], Counter[tuple[str, str]]]:
     """Split judged rows into those that stay, by category, and those that go: `reject` gets each of these.
 
     Returns the right rows by category and the counts by (kind, category). A solution that is only right when it
-    is rounded makes a row `rounded`, which stays, or `roundable`, which goes. Raises Unfit, when all rows have
-    been read, if there are rows of no category and these are to stop the work.
+    is rounded makes a row `rounded`, which stays, or `roundable`, which goes. A `lean` row that stays has a blank
+    for its solution if that is the published one: half the memory, and `right` works it out for the few that are
+    written as they were. Raises Unfit, when all rows have been read, if there are rows of no category and these are
+    to stop the work.
     """
     rows: dict[str, list[Row]] = {name: [] for name in NAMES}
     counts: Counter[tuple[str, str]] = Counter()
     unknown: list[Verdict] = []
     for verdict in verdicts:
-        row, kind = verdict.row, verdict.kind
-        if verdict.rounded:
+        row, kind, category, _, rounded = verdict
+        if rounded:
             kind = "rounded" if params.labels == "rounded" else "roundable"
-        counts[kind, verdict.category] += 1
+        counts[kind, category] += 1
         if kind in GOOD:
-            rows[verdict.category].append(row)
+            rows[category].append(Row(row.line, row.problem, "") if lean and kind == "verified" else row)
             continue
         reject({"line": row.line, "reason": REASONS[kind](verdict), **pair(row)})
         if kind == "unknown" and len(unknown) < SHOWN:
@@ -144,11 +151,11 @@ def split(
     train, test = [], []
     for name, group in rows.items():
         # Ordered by hash first, so that the draw does not depend on the order of the raw file.
-        ranked = sorted(group, key=lambda row: rank(row.problem))
+        ranked = sorted(group, key=lambda row: digest(row.problem))
         own, others = ranked[: held.get(name, 0)], ranked[held.get(name, 0) :]
         kept, alike = _without_variants(others, own)
         for row, line in alike:
-            reject({"line": row.line, "reason": f"variant of the test problem in line {line}", **pair(row)})
+            reject({"line": row.line, "reason": f"variant of the test problem in line {line}", **right(row)})
         variants[name] = len(alike)
         test += own
         train += random.sample(kept, min(shares[name], len(kept)))
@@ -190,8 +197,8 @@ def figures(counts: Counter[tuple[str, str]], parts: Parts) -> dict[str, Any]:
             by_category[name][kind] += count
     unique = kinds.total() - kinds["duplicate"]
     used = {
-        "train": Counter(recognise(row.problem).category.name for row in parts.train),
-        "test": Counter(recognise(row.problem).category.name for row in parts.test),
+        "train": Counter(matched(row.problem)[0].name for row in parts.train),
+        "test": Counter(matched(row.problem)[0].name for row in parts.test),
     }
     proportions = {name: by_category[name].total() / unique for name in NAMES}
     return {
@@ -229,9 +236,25 @@ def pair(row: Row) -> dict[str, str]:
     return {"problem": row.problem, "solution": row.solution}
 
 
+def right(row: Row) -> dict[str, str]:
+    """Return a row that stays as it is written in the published format."""
+    return pair(row) if row.solution else {**pair(row), "solution": recognise(row.problem).published}
+
+
 def taught(row: Row, params: Prepare) -> dict[str, str]:
     """Return a row as the recipe teaches it."""
-    return {
-        "problem": row.problem,
-        "solution": working(recognise(row.problem), params.workings, params.decimals),
-    }
+    return _worked(row.problem, params.workings, params.decimals)
+
+
+def _worked(problem: str, recipe: str, decimals: int) -> dict[str, str]:
+    return {"problem": problem, "solution": working(recognise(problem), recipe, decimals)}
+
+
+def lessons(rows: list[Row], params: Prepare, ordered: Ordered = map) -> Iterator[str]:
+    """Yield the rows as the recipe teaches them, in lines of JSON, some at a time."""
+    parts = ([row.problem for row in rows[at : at + PART]] for at in range(0, len(rows), PART))
+    return ordered(functools.partial(_lines, recipe=params.workings, decimals=params.decimals), parts)
+
+
+def _lines(problems: list[str], recipe: str, decimals: int) -> str:
+    return "".join(json_line(_worked(one, recipe, decimals)) for one in problems)

@@ -1,0 +1,93 @@
+"""Work of many equal parts, spread over the cores: the results come in their order, for any number of processes."""
+
+import contextlib
+import functools
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Protocol, TypeVar
+
+from abacus.core.errors import InputError
+from abacus.core.process import ENDING, end_with_parent
+
+MOST = 2  # processes by default: whoever hands out the parts is busy too, and each costs memory
+AHEAD = 3  # parts that wait at a process, so that it never does
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+class Ordered(Protocol):
+    """What `map` does of one iterable, which is the plain form of it."""
+
+    def __call__(self, work: Callable[[Part], Result], parts: Iterable[Part], /) -> Iterator[Result]: ...
+
+
+def cores() -> int:
+    """The processes that this machine has cores for, at most MOST."""
+    return min(MOST, len(os.sched_getaffinity(0)))
+
+
+@contextlib.contextmanager
+def workers(processes: int) -> Iterator[Ordered]:
+    """Yield a `map` whose parts are worked on by so many processes, this one among them.
+
+    The function and its parts are pickled. The others are forked here, before there is much to copy, and end with
+    this process, however it ends. An error of a part is raised in its turn; InputError if one of them was killed.
+    """
+    if processes < 2:
+        yield map
+        return
+    pool = ProcessPoolExecutor(processes - 1, multiprocessing.get_context("fork"), _begin, (os.getpid(),))
+    # A signal to all waits until each process knows what to make of it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        pool.submit(os.getpid)  # the first task starts them all
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    try:
+        yield functools.partial(_ordered, pool, AHEAD * (processes - 1))
+    except BrokenProcessPool:
+        raise InputError(
+            "", "a process of this run was killed", advice="it may have run out of memory"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(parent: int) -> None:
+    """A worker leaves signals to the process that started it, and does not outlive that."""
+    end_with_parent()
+    if os.getppid() != parent:  # it ended before Linux was asked
+        os._exit(1)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def _ordered(
+    pool: ProcessPoolExecutor, ahead: int, work: Callable[[Part], Result], parts: Iterable[Part]
+) -> Iterator[Result]:
+    """Hand out parts, work on one here when the others have enough, and yield the results in their order."""
+    waiting: deque[Future[Result]] = deque()
+    for part in parts:
+        if sum(not one.done() for one in waiting) < ahead:
+            waiting.append(pool.submit(work, part))
+        else:
+            waiting.append(_here(work, part))
+        while waiting and waiting[0].done():
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _here(work: Callable[[Part], Result], part: Part) -> Future[Result]:
+    done: Future[Result] = Future()
+    try:
+        done.set_result(work(part))
+    except Exception as error:
+        done.set_exception(error)
+    return done

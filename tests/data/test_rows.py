@@ -5,7 +5,7 @@ import json
 import pytest
 
 from abacus.core.errors import InputError
-from abacus.data.rows import CHINESE, Row, clip, read_objects, read_rows, write_rows
+from abacus.data.rows import CHINESE, Row, clip, json_line, read_objects, read_rows, write_rows
 
 GOOD = '{"problem": "计算 1 + 2 等于多少？", "solution": "1 + 2 = 3"}\n'.encode()
 
@@ -80,6 +80,48 @@ def test_a_bad_line_is_named_with_its_fault(tmp_path, line, message):
     text = str(caught.value)
     assert text.startswith(f"{tmp_path / 'rows.json'}, line 2: {message}"), text
     assert "\n" not in text and len(text) < 400
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"problem": "计算\u2028\x7f\u0085\ud7ff\U0010ffff 1", "solution": ""}',
+        '{"problem": "a}", "solution": "{[\\", \\"]}"}',
+        '{"problem": "a", "solution": "b"} ',
+        ' {"problem": "a", "solution": "b"}',
+        '{"problem":"a","solution":"b"}',
+        '{"solution": "b", "problem": "a"}',
+        '{"problem": "a", "solution": "b", "solutions": "c"}',
+        '\x1e{"problem": "a", "solution": "b"}',
+        '{"problem": "a\\\\", "solution": "\\u4e00\\/"}',
+    ],
+)
+def test_lines_of_the_published_form_and_others_read_as_json_does(tmp_path, line):
+    """Alone, as the last line, and between others, which are read many at a time."""
+    value = json.loads(line.strip("\x1e"))
+    row = (value["problem"], value["solution"])
+    plain = ("计算 1 + 2 等于多少？", "1 + 2 = 3")
+    raw = line.encode() + b"\n"
+    assert [one[1:] for one in read(tmp_path, raw)] == [row]
+    found = read(tmp_path, GOOD * 3000 + raw + GOOD + raw.strip(b"\n"))
+    assert found == [Row(n, *one) for n, one in enumerate([plain] * 3000 + [row, plain, row], 1)]
+
+
+@pytest.mark.parametrize("problem", ["", " ", "\u3000\u0085 "])
+def test_a_blank_problem_of_the_published_form_is_refused(tmp_path, problem):
+    with pytest.raises(InputError, match="line 2: 'problem' is blank"):
+        read(tmp_path, GOOD + f'{{"problem": "{problem}", "solution": "b"}}\n'.encode() + GOOD)
+
+
+def test_a_control_character_is_no_json(tmp_path):
+    with pytest.raises(InputError, match=r"line 2: not JSON .Invalid control character at character 14"):
+        read(tmp_path, GOOD + b'{"problem": "\x01", "solution": "b"}\n')
+
+
+def test_an_object_is_written_as_the_json_module_writes_it():
+    for text in ("计算", '"\\ \n\x00\x1f\x7f\u2028\U0010ffff', ""):
+        value = {"line": 3, "problem": text, "solution": text}
+        assert json_line(value) == json.dumps(value, ensure_ascii=False) + "\n"
 
 
 def test_the_rows_before_a_bad_line_are_read(tmp_path):

@@ -1,9 +1,14 @@
 """Training and test rows: what goes with which reason, what is held out, how many stay, what is counted."""
 
 import json
+import os
+import signal
+import subprocess
+import time
 from collections import Counter
 from random import Random
 
+import psutil
 import pytest
 
 from abacus.commands.workings import show
@@ -15,6 +20,7 @@ from abacus.problems.alike import key
 from abacus.problems.sampling import rank
 from abacus.problems.workings import recognise
 from abacus.synthesis.rows import Synthesize, synthesize
+from tests.workspace import ROOT, program
 
 RIGHT = Row(1, "计算 5636.97 的平方根？", "√5636.97 = 75.07975759151064280958687335")
 WRONG = Row(2, "将分数 6/8 进行简化。", "最简化的形式为：6/8")
@@ -383,3 +389,83 @@ def test_a_file_that_cannot_be_read_leaves_all_as_it_was(stage, params, error_li
     flags = [text for name, path in outs.items() for text in (f"--{name}", path)]
     assert "line 2: not JSON" in error_line(stage("prepare", "--raw", raw, "--params", params(), *flags))
     assert outs["rejected"].read_text() == "old"
+
+
+OUTS = ("train", "test", "rejected", "metrics", "categories")
+
+
+def prepared(stage, folder, raw, recipe, processes):
+    """Run the stage with so many processes; its outputs by name, and the run."""
+    outs = {name: folder / str(processes) / name for name in OUTS}
+    flags = [text for name, path in outs.items() for text in (f"--{name}", path)]
+    done = stage("prepare", "--raw", raw, "--params", recipe, *flags, "--processes", processes)
+    return {name: path.read_bytes() for name, path in outs.items() if path.exists()}, done
+
+
+def many(size):
+    """Raw rows of all kinds, in several parts."""
+    rows = [Row(0, **row) for row in synthesize(Synthesize(seed=1, scale=0.005))]
+    bad = [WRONG, ENGLISH, UNKNOWN, *rounded_rows(20)]
+    mixed = [*rows, *bad, *rows[:500]]
+    Random(3).shuffle(mixed)
+    return [row._replace(line=line) for line, row in enumerate(mixed[:size], 1)]
+
+
+@pytest.mark.parametrize("labels", ["exact", "rounded"])
+def test_the_outputs_are_the_same_for_any_number_of_processes(stage, params, tmp_path, labels):
+    raw = tmp_path / "raw.json"
+    write_rows(raw, pairs(many(6000)))
+    recipe = params(
+        prepare={
+            "train_size": 2000,
+            "test_size": 100,
+            "labels": labels,
+            "unknown": "drop",
+            "workings": "exact",
+        }
+    )
+    runs = [prepared(stage, tmp_path, raw, recipe, processes) for processes in (1, 2, 3)]
+    assert [done.returncode for _, done in runs] == [0, 0, 0], runs[0][1].stderr
+    assert set(runs[0][0]) == set(OUTS)
+    assert runs[0][0] == runs[1][0] == runs[2][0]
+
+
+@pytest.mark.parametrize("line", [1, 1000, 1001, 2900, 4000])
+def test_a_bad_row_is_the_same_error_for_any_number_of_processes(stage, params, error_line, tmp_path, line):
+    raw = tmp_path / "raw.json"
+    write_rows(raw, pairs(many(4000)))
+    lines = raw.read_bytes().splitlines(keepends=True)
+    lines[line - 1] = b'{"problem": "a", "problem": "b", "solution": ""}\n'
+    raw.write_bytes(b"".join(lines))
+    runs = [prepared(stage, tmp_path, raw, params(), processes) for processes in (1, 2, 3)]
+    assert {error_line(done) for _, done in runs} == {
+        f"{raw}, line {line}: key 'problem' stands twice in an object, at character 18: "
+        '{"problem": "a", "problem": "b", "solution": ""}'
+    }
+    assert not any(outs for outs, _ in runs)
+
+
+def test_rows_of_no_category_are_the_same_error_for_any_number_of_processes(
+    stage, params, error_line, tmp_path
+):
+    raw = tmp_path / "raw.json"
+    write_rows(raw, pairs(many(6000)))
+    runs = [prepared(stage, tmp_path, raw, params(), processes) for processes in (1, 2, 3)]
+    assert len({error_line(done) for _, done in runs}) == 1
+    assert {tuple(outs) for outs, _ in runs} == {("rejected",)}
+    assert len({outs["rejected"] for outs, _ in runs}) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_prepare_leaves_no_process(params, tmp_path, number):
+    raw = tmp_path / "raw.json"
+    os.mkfifo(raw)  # nobody writes: the stage waits for its first row
+    outs = [text for name in OUTS for text in (f"--{name}", str(tmp_path / name))]
+    command = [*program("prepare"), "--raw", str(raw), "--params", str(params()), *outs, "--processes", "3"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        begun = time.monotonic()
+        while len(others := psutil.Process(process.pid).children()) < 2 and time.monotonic() < begun + 30:
+            time.sleep(0.05)
+        process.send_signal(number)
+        process.communicate(timeout=30)
+    assert len(others) == 2 and not psutil.wait_procs(others, timeout=5)[1]

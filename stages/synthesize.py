@@ -6,6 +6,7 @@
 """
 
 import argparse
+import gc
 from pathlib import Path
 
 from tqdm import tqdm
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)
     arguments = parser.parse_args()
+    gc.disable()  # there are millions of objects and no cycles: to look for these takes time
     params = section("synthesize", Synthesize, arguments.params)
     if arguments.out.is_dir():
         raise InputError(arguments.out, "is a folder", "a file to write")

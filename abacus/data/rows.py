@@ -178,7 +178,7 @@ def clip(value: Any) -> str:
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write objects as JSON Lines, UTF-8, in one step."""
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
-        writer_to(stream).write_all(rows)
+        stream.writelines(map(json_line, rows))
 
 
 def writer_to(stream: TextIO) -> jsonlines.Writer:
@@ -186,10 +186,12 @@ def writer_to(stream: TextIO) -> jsonlines.Writer:
     return jsonlines.Writer(stream, dumps=ENCODER.encode)
 
 
-def json_line(value: Mapping[str, str | int]) -> str:
-    """An object of texts and whole numbers as a line of JSON Lines: what `writer_to` writes, in half the time."""
-    parts = [
-        f'"{key}": {encode_basestring(part) if isinstance(part, str) else part}'
-        for key, part in value.items()
-    ]
-    return f"{{{', '.join(parts)}}}\n"
+def json_line(value: Mapping[str, Any]) -> str:
+    """An object as a line of JSON Lines, as `json.dumps` writes it; one of texts and whole numbers in half the time."""
+    return f"{{{', '.join([f'{encode_basestring(key)}: {_json(part)}' for key, part in value.items()])}}}\n"
+
+
+def _json(value: Any) -> str:
+    if type(value) is str:
+        return encode_basestring(value)
+    return str(value) if type(value) is int else ENCODER.encode(value)

@@ -50,7 +50,13 @@ def exponent(low: int, high: int) -> Operand:
 
 def hundredths(low: int, high: int) -> Operand:
     """Return an operand of two decimals, drawn from low to high hundredths."""
-    return Operand(DECIMAL, Decimal, lambda random: f"{Decimal(random.randint(low, high)).scaleb(-2):.2f}")
+
+    def draw(random: Random) -> str:
+        value = random.randint(low, high)
+        whole, part = divmod(abs(value), 100)
+        return f"{'-' if value < 0 else ''}{whole}.{part:02}"
+
+    return Operand(DECIMAL, Decimal, draw)
 
 
 def choice(signs: str) -> Operand:

@@ -44,7 +44,9 @@ def rows_of(category: Category, scale: float, random: Random) -> list[dict[str, 
         wanted = len(solutions) + scaled(count, scale)
         while len(solutions) < wanted:
             problem = category.draw(random, **fixed)
-            solutions.setdefault(category.text(problem), problem.published)
+            text = category.text(problem)
+            if text not in solutions:
+                solutions[text] = problem.published
     rows = [{"problem": problem, "solution": text} for problem, text in solutions.items()]
     return rows + random.choices(rows, k=max(0, scaled(category.raw, scale) - len(rows)))
 

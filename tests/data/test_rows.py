@@ -120,7 +120,7 @@ def test_a_control_character_is_no_json(tmp_path):
 
 def test_an_object_is_written_as_the_json_module_writes_it():
     for text in ("计算", '"\\ \n\x00\x1f\x7f\u2028\U0010ffff', ""):
-        value = {"line": 3, "problem": text, "solution": text}
+        value = {"line": 3, "problem": text, text: [True, None, 0.1, text], "solution": True}
         assert json_line(value) == json.dumps(value, ensure_ascii=False) + "\n"
 
 

@@ -9,13 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.reduction import ForkingPickler
 from typing import Protocol, TypeVar
 
 from abacus.core.errors import InputError
 from abacus.core.process import ENDING, end_with_parent
 
 MOST = 2  # processes by default: whoever hands out the parts is busy too, and each costs memory
-AHEAD = 2  # parts that wait at a process, so that it never does
+AHEAD = 4  # parts that wait at a process, so that it never does
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -75,13 +76,18 @@ def _ordered(
     waiting: deque[Future[Result]] = deque()
     for part in parts:
         if sum(not one.done() for one in waiting) < ahead:
-            waiting.append(pool.submit(work, part))
+            # Packed here and now, the part is free at once: a part that waits would cost its memory twice.
+            waiting.append(pool.submit(_unpacked, work, bytes(ForkingPickler.dumps(part))))
         else:
             waiting.append(_here(work, part))
         while waiting and waiting[0].done():
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _unpacked(work: Callable[[Part], Result], packed: bytes) -> Result:
+    return work(ForkingPickler.loads(packed))
 
 
 def _here(work: Callable[[Part], Result], part: Part) -> Future[Result]:

@@ -11,7 +11,7 @@ from abacus.problems.labels import is_rounded
 from abacus.problems.workings import matched
 
 OFFENDERS = 5
-PART = 1000  # rows
+PART = 2000  # rows
 NO_VALUE = "no value"
 NAMES = tuple(category.name for category in CATEGORIES)
 

@@ -156,6 +156,7 @@ def recipe() -> Callable[..., Prepare]:
             "workings": "reference",
             "decimals": 4,
             "mix": "proportional",
+            "leave_out": [],
             "train_size": 100_000,
             "test_size": 2_000,
             "multiple_of": 1,

@@ -6,7 +6,7 @@ field takes is said by its `description`, or follows from its type. A validator 
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
@@ -69,6 +69,13 @@ def validated(into: type[M], values: object, place: object, section: str = "") -
         raise _said(*_chosen(error.errors(include_url=False), into), place, section) from None
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say of a name that is not among those known: the nearest of them, or all."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+
+
 class _Spot(NamedTuple):
     """Where a fault is: its dotted key, the model that holds it, what it takes, and if a union's branch is undecided."""
 
@@ -107,9 +114,7 @@ def _said(fault: ErrorDetails, spot: _Spot, place: object, section: str) -> Inpu
         return InputError(place, f"{key} is not a known key", "text")
     if fault["type"] == "extra_forbidden":
         known = list(_fields(spot.holder))
-        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-        return InputError(place, f"{key} is not a known key", advice=hint)
+        return InputError(place, f"{key} is not a known key", advice=nearest(str(fault["loc"][-1]), known))
     if isinstance(found, dict | list):
         shown = kind(found)
     else:

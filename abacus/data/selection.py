@@ -4,16 +4,19 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from random import Random
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import model_validator
 
 from abacus.core.errors import InputError
 from abacus.core.typed import Model, whole
 from abacus.core.workers import Ordered
 from abacus.data.audit import NAMES, PART, Verdict, tally
+from abacus.data.mixing import Mix, check, draw
 from abacus.data.rows import Row, clip, json_line
 from abacus.problems.alike import digits, key
 from abacus.problems.recipe import Decimals
-from abacus.problems.sampling import digest, exact_shares, floor_shares, rank
+from abacus.problems.sampling import digest, exact_shares, rank
 from abacus.problems.workings import Workings, matched, recognise, working
 
 SHOWN = 5  # rows of no category that an error names
@@ -28,7 +31,8 @@ class Prepare(Model):
     raw: str
     workings: Workings
     decimals: Decimals
-    mix: Literal["proportional"]
+    mix: Mix
+    leave_out: list[str]
     train_size: Annotated[int, whole(1, 10**9)]
     test_size: Annotated[int, whole(1, 10**9)]
     multiple_of: Annotated[int, whole(1, 10**6)]
@@ -36,17 +40,26 @@ class Prepare(Model):
     labels: Literal["exact", "rounded"]
     unknown: Literal["stop", "drop"]
 
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        check(self.mix, self.leave_out)
+        return self
+
 
 class Unfit(InputError):
     """The raw rows, all of them read and judged, are not what the recipe needs; the rejected ones say why."""
 
 
 class Parts(NamedTuple):
-    """Training and test rows in their final order, and how many rows are variants of test rows, by category."""
+    """Training and test rows in their final order, with what was counted on the way.
+
+    How many rows are variants of test rows, by category; how many the mix asks for of kinds that have no more.
+    """
 
     train: list[Row]
     test: list[Row]
     variants: Counter[str]
+    capped: int
 
 
 GOOD = ("verified", "rounded")
@@ -137,28 +150,27 @@ def split(
     """Return training and test rows, both in their final order.
 
     Of each category the problems with the smallest hashes are held out, in proportion, and no variant of them is
-    trained on: `reject` gets those. Of the rest the reference's floor share is drawn. Raises InputError if
-    the sizes cannot be had.
+    trained on: `reject` gets those. What the recipe trains on is drawn of the rest, and changes nothing of that.
+    Raises InputError if the sizes cannot be had.
     """
-    counts = {name: len(group) for name, group in rows.items()}
     try:
-        held = exact_shares(counts, params.test_size)
+        held = exact_shares({name: len(group) for name, group in rows.items()}, params.test_size)
     except ValueError as error:
         raise InputError("params.yaml", f"prepare.test_size: {error}") from None
-    shares = floor_shares(counts, params.train_size)
-    random = Random(params.seed)
     variants: Counter[str] = Counter()
-    train, test = [], []
+    test: list[Row] = []
+    free: dict[str, list[Row]] = {}
     for name, group in rows.items():
         # Ordered by hash first, so that the draw does not depend on the order of the raw file.
         ranked = sorted(group, key=lambda row: digest(row.problem))
         own, others = ranked[: held.get(name, 0)], ranked[held.get(name, 0) :]
-        kept, alike = _without_variants(others, own)
+        free[name], alike = _without_variants(others, own)
         for row, line in alike:
             reject({"line": row.line, "reason": f"variant of the test problem in line {line}", **right(row)})
         variants[name] = len(alike)
         test += own
-        train += random.sample(kept, min(shares[name], len(kept)))
+    random = Random(params.seed)
+    train, capped = draw(rows, free, params.mix, params.leave_out, params.train_size, random)
     random.shuffle(train)
     del train[len(train) - len(train) % params.multiple_of :]
     if not train:
@@ -166,7 +178,7 @@ def split(
             "params.yaml",
             f"prepare.train_size {params.train_size} and multiple_of {params.multiple_of} leave no row",
         )
-    return Parts(train, sorted(test, key=lambda row: rank(row.problem)), variants)
+    return Parts(train, sorted(test, key=lambda row: rank(row.problem)), variants, capped)
 
 
 def _without_variants(rows: list[Row], held: list[Row]) -> tuple[list[Row], list[tuple[Row, int]]]:
@@ -213,6 +225,7 @@ def figures(counts: Counter[tuple[str, str]], parts: Parts) -> dict[str, Any]:
         "variants": parts.variants.total(),
         "train": len(parts.train),
         "test": len(parts.test),
+        "capped": parts.capped,
         "by_category": {
             name: tally(by_category[name]) | {part: used[part][name] for part in used} for name in NAMES
         },

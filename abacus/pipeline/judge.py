@@ -6,6 +6,7 @@ from abacus.core.errors import InputError
 from abacus.core.params import PATH, section
 from abacus.data.conversation import read_turns
 from abacus.data.inputs import RAW, given
+from abacus.data.mixing import groups
 from abacus.data.rows import lines, read_rows
 from abacus.data.selection import Prepare
 from abacus.data.squad import PLACE, read_questions
@@ -14,10 +15,11 @@ from abacus.formats.own import OWN
 from abacus.inference.answering import Predict
 from abacus.planning import limits
 from abacus.problems.categories import CATEGORIES
+from abacus.problems.kinds import unique
 from abacus.profile import load
 from abacus.profile.load import Profile
 from abacus.profile.model import DirectorySource
-from abacus.synthesis.rows import Synthesize, different
+from abacus.synthesis.rows import Synthesize, different, scaled
 from abacus.training.configuration import Training, asked, training_of
 
 DEVICES = Path("/dev")
@@ -37,8 +39,10 @@ def judged(profile: Profile, params: Path = PATH) -> Training:
         section(key, into, params)
     recipe, predict = section("prepare", Prepare, params), section("predict", Predict, params)
     if Path(recipe.raw) == RAW:
-        made = different(section("synthesize", Synthesize, params).scale)
+        source = section("synthesize", Synthesize, params)
+        made = different(source.scale)
         check_sizes(recipe, made, f"different rows that synthesize makes ({RAW})", params)
+        check_mix(recipe, source.scale, params)
     kinds = len(CATEGORIES)
     if predict.math_limit < min(kinds, recipe.test_size):
         raise InputError(
@@ -71,6 +75,15 @@ def check_sizes(recipe: Prepare, most: int, what: str, params: Path) -> None:
     if recipe.train_size + recipe.test_size > most:
         asked = f"prepare.train_size {recipe.train_size} and test_size {recipe.test_size}"
         raise InputError(params, f"{asked} ask for more than the {most} {what}")
+
+
+def check_mix(recipe: Prepare, scale: float, params: Path) -> None:
+    """Raise InputError if the synthetic rows of the kinds that are trained on are too few for the recipe's mix."""
+    taken = {kind for named in groups(recipe.mix, recipe.leave_out).values() for kind in named}
+    most = sum(scaled(unique(kind), scale) for kind in taken)
+    if recipe.mix != "proportional" and recipe.train_size > most:
+        found = f"prepare.mix and leave_out leave at most {most} different rows to train on"
+        raise InputError(params, found, f"the {recipe.train_size} of prepare.train_size")
 
 
 def files(params: Path = PATH) -> None:

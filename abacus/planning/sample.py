@@ -1,6 +1,7 @@
 """The rows that will be trained on, as far as they are known before the pipeline has run."""
 
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 from abacus.core.errors import InputError
@@ -8,6 +9,7 @@ from abacus.core.params import section
 from abacus.data.audit import audit
 from abacus.data.conversation import Turn, read_turns
 from abacus.data.inputs import OWN, RAW, given
+from abacus.data.mixing import draw
 from abacus.data.rows import Row, read_rows
 from abacus.data.selection import Prepare, sift, taught
 from abacus.synthesis.rows import Synthesize, synthesize
@@ -52,7 +54,7 @@ def _turns(rows: object) -> list[Turn]:
 def sample(params: Path) -> list[Turn]:
     """Return rows as the recipe in `params` would teach them, made and worked out in memory.
 
-    The mix is proportional, so all right rows of a small raw file stand for the training rows of a large one.
+    The right rows of a small raw file are drawn as those of a large one are: all of them where the mix is proportional.
     Raises InputError if the recipe's raw rows are not synthetic.
     """
     recipe = section("prepare", Prepare, params)
@@ -64,8 +66,11 @@ def sample(params: Path) -> list[Turn]:
             "`dvc repro converse` makes it",
         )
     source = section("synthesize", Synthesize, params)
-    raw = synthesize(Synthesize(seed=source.seed, scale=min(source.scale, SAMPLE)))
+    scale = min(source.scale, SAMPLE)
+    raw = synthesize(Synthesize(seed=source.seed, scale=scale))
     verdicts = audit(Row(line, **row) for line, row in enumerate(raw, 1))
     kept, _ = sift(verdicts, recipe, lambda rejected: None)
-    rows = [taught(row, recipe) for group in kept.values() for row in group]
+    size = sum(map(len, kept.values())) if recipe.mix == "proportional" else int(recipe.train_size * scale)
+    drawn = draw(kept, kept, recipe.mix, recipe.leave_out, size, Random(recipe.seed))
+    rows = [taught(row, recipe) for row in drawn.rows]
     return [Turn(str(number), row["problem"], row["solution"]) for number, row in enumerate(rows, 1)]

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from fractions import Fraction
 
 
 def rank(problem: str) -> str:
@@ -44,4 +45,25 @@ def exact_shares(counts: Mapping[str, int], size: int) -> dict[str, int]:
         else:
             name = min((n for n in counts if shares[n] > 1), key=owed)
         shares[name] += 1 if missing > 0 else -1
+    return shares
+
+
+def filled(weights: Mapping[str, Fraction], counts: Mapping[str, int], size: int) -> dict[str, int]:
+    """Share `size` out by weight, exactly `size` in all; none gets more than its count, and the others get the rest.
+
+    Largest remainder, ties to the one that stands first. Raises ValueError if there are fewer in all than `size`.
+    """
+    shares = {name: counts[name] for name in weights}
+    if sum(shares.values()) < size:
+        raise ValueError(f"{size} cannot be taken of {sum(shares.values())}")
+    open_, left = dict(weights), size
+    while full := [name for name in open_ if open_[name] * left >= counts[name] * sum(open_.values())]:
+        for name in full:
+            del open_[name]
+            left -= counts[name]
+    quotas = {name: weight * left / sum(open_.values()) for name, weight in open_.items()}
+    shares |= {name: int(quota) for name, quota in quotas.items()}
+    owed = sorted(quotas, key=lambda name: int(quotas[name]) - quotas[name])
+    for name in owed[: size - sum(shares.values())]:
+        shares[name] += 1
     return shares

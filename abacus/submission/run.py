@@ -57,7 +57,7 @@ class DataRecipe(Open):
 
     workings: str
     decimals: int
-    mix: str
+    mix: str | dict[str, int | float]
 
 
 class Asked(Open):

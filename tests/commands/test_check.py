@@ -70,7 +70,18 @@ def test_the_committed_parameters_pass(check):
             5,
             "params.yaml: predict.math_limit is 5, expected at least 11, one of each category",
         ),
-        ("prepare", "mix", "even", "params.yaml: prepare.mix is 'even', expected one of: proportional"),
+        (
+            "prepare",
+            "mix",
+            "even",
+            "params.yaml: prepare.mix is 'even', expected proportional, balanced, or a mapping of categories to",
+        ),
+        (
+            "prepare",
+            "mix",
+            {"mass": 1, "fraction": 2},
+            "params.yaml: prepare.mix and leave_out leave at most 145 different rows to train on, expected the 100000",
+        ),
         ("prepare", "raw", "data/no.json", "params.yaml: prepare.raw: data/no.json: no such file"),
         (
             "inputs",

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from abacus.problems.kinds import NAMES
+
 GOOD = '{"problem": "计算 4.00 的平方根？", "solution": "√4.00 = 2.0"}\n'.encode()
 
 # Files that no stage can read: their content, and the error after the path.
@@ -162,6 +164,26 @@ PARAMS = [
     ("prepare", {"workings": "exakt"}, "workings is 'exakt', expected one of: published, reference, exact"),
     ("prepare", {"train_size": 0}, "train_size is 0, expected a whole number from 1 to 1000000000"),
     ("prepare", {"multiple_of": 0}, "multiple_of is 0, expected a whole number from 1 to 1000000"),
+    ("prepare", {"mix": {"direct": 0}}, "mix.direct is 0, expected a number above 0 (with a point: 1.0e-3)"),
+    ("prepare", {"mix": {"drect": 1}}, "mix names 'drect', expected categories; did you mean 'direct'?"),
+    (
+        "prepare",
+        {"leave_out": ["direct*"]},
+        "leave_out names 'direct*', expected categories; did you mean 'direct:*'?",
+    ),
+    ("prepare", {"leave_out": "power"}, "leave_out is 'power' (text), expected a list"),
+    (
+        "prepare",
+        {"mix": {"direct": 1, "direct:+": 1}},
+        "mix has a weight for direct and one for direct:+, expected one of the two",
+    ),
+    (
+        "prepare",
+        {"mix": {"mean": 1}, "leave_out": ["mean"]},
+        "mix has a weight for mean, which leave_out leaves out",
+    ),
+    ("prepare", {"mix": {}}, "mix is an empty mapping, expected a weight for one category or more"),
+    ("prepare", {"leave_out": list(NAMES)}, "leave_out leaves nothing to train on"),
     ("prepare", {"raw": ["a"]}, "raw is a list, expected text"),
     ("synthesize", {"scale": 0}, "scale is 0, expected a number from 0.0001 to 1"),
     ("synthesize", {"scale": 1.5}, "scale is 1.5, expected a number from 0.0001 to 1"),

@@ -1,0 +1,114 @@
+"""Which rows are trained on, and in what order: the keys `mix`, `leave_out`, `order` and `replay` of a recipe."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from random import Random
+from typing import Annotated, Literal, NamedTuple, TypeVar
+
+from pydantic import Field
+
+from abacus.core.errors import InputError
+from abacus.core.typed import Positive, nearest
+from abacus.data.rows import Row
+from abacus.problems.kinds import BY_NAME, KINDS, NAMES, category_of, effort, kind_of, kinds
+from abacus.problems.sampling import filled, floor_shares
+
+Mix = Annotated[
+    Literal["proportional", "balanced"] | dict[str, Positive],
+    Field(description="proportional, balanced, or a mapping of categories to weights"),
+]
+Order = Literal["shuffled", "easy_first"]
+Replay = Annotated[float, Field(ge=0, le=0.5, description="a number from 0 to 0.5")]
+One = TypeVar("One")
+
+
+class Drawn(NamedTuple):
+    """Rows, category by category, and how many the mix asks for of kinds that have no more."""
+
+    rows: list[Row]
+    capped: int
+
+
+def check(mix: Mix, leave_out: Sequence[str]) -> None:
+    """Raise InputError for a name that is none of the table's, and for a mix of nothing."""
+    named = [] if isinstance(mix, str) else list(mix)
+    for key, names in (("mix", named), ("leave_out", leave_out)):
+        for name in names:
+            if name not in NAMES:
+                raise InputError(key, f"names {name!r}", "categories", nearest(name, NAMES))
+    for name in named:
+        whole = category_of(name).name
+        if name != whole and whole in named:
+            raise InputError("mix", f"has a weight for {whole} and one for {name}", "one of the two")
+        if not groups({name: 1}, leave_out):
+            raise InputError("mix", f"has a weight for {name}, which leave_out leaves out")
+    if not mix:
+        raise InputError("mix", "is an empty mapping", "a weight for one category or more")
+    if not groups(mix, leave_out):
+        raise InputError("leave_out", "leaves nothing to train on")
+
+
+def groups(mix: Mix, leave_out: Sequence[str]) -> dict[str, frozenset[str]]:
+    """What the mix shares rows out to: each name with the kinds that it stands for, in the table's order."""
+    gone = {kind for name in leave_out for kind in kinds(name)}
+    names: Iterable[str] = BY_NAME if mix == "proportional" else KINDS
+    if not isinstance(mix, str):
+        names = [name for whole in BY_NAME for name in (whole, *kinds(whole)) if name in mix]
+    found = {name: frozenset(kinds(name)) - gone for name in names}
+    return {name: taken for name, taken in found.items() if taken}
+
+
+def members(rows: Mapping[str, list[Row]], taken: frozenset[str]) -> list[Row]:
+    """The rows, given by category, of some kinds of one category."""
+    category = category_of(min(taken))
+    every = rows.get(category.name, [])
+    if taken == frozenset(kinds(category.name)):
+        return every
+    return [row for row in every if kind_of(category, row.problem) in taken]
+
+
+def draw(
+    every: Mapping[str, list[Row]],
+    free: Mapping[str, list[Row]],
+    mix: Mix,
+    leave_out: Sequence[str],
+    size: int,
+    random: Random,
+) -> Drawn:
+    """Draw about `size` of the `free` rows, given by category, in the mix's shares.
+
+    `proportional` takes the reference's floor of each category's share of `every` right row, those held out among
+    them. Otherwise the weights share out exactly `size`, and what a kind has too few rows for goes to the others.
+    Raises InputError if there are not enough.
+    """
+    kept = {name: members(free, taken) for name, taken in groups(mix, leave_out).items()}
+    if mix == "proportional":
+        counts = {name: len(members(every, taken)) for name, taken in groups(mix, leave_out).items()}
+        asked = floor_shares(counts, size)
+        shares = {name: min(count, len(kept[name])) for name, count in asked.items()}
+    else:
+        weights = {name: Fraction(1 if isinstance(mix, str) else str(mix[name])) for name in kept}
+        asked = {name: int(weight * size / sum(weights.values())) for name, weight in weights.items()}
+        there = {name: len(rows) for name, rows in kept.items()}
+        if sum(there.values()) < size:
+            found = f"prepare.mix and leave_out leave {sum(there.values())} rows to train on"
+            raise InputError("params.yaml", found, f"the {size} of train_size", "ask for fewer")
+        shares = filled(weights, there, size)
+    rows = [row for name, count in shares.items() for row in random.sample(kept[name], count)]
+    return Drawn(rows, sum(max(0, count - shares[name]) for name, count in asked.items()))
+
+
+def ordered(rows: list[Row], order: Order) -> list[Row]:
+    """Shuffled rows in the order in which they are read: as they are, or those with few operand digits first."""
+    return rows if order == "shuffled" else sorted(rows, key=lambda row: effort(row.problem))
+
+
+def spread(rows: Sequence[One], others: Sequence[One]) -> list[One]:
+    """Put other rows among rows, at equal distances."""
+    mixed: list[One] = []
+    at = 0
+    for number, other in enumerate(others, 1):
+        upto = number * len(rows) // (len(others) + 1)
+        mixed += [*rows[at:upto], other]
+        at = upto
+    return [*mixed, *rows[at:]]

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
+from abacus.problems import stepwise
 from abacus.problems.operands import Operand, choice, exponent, hundredths, integer, integers
+from abacus.problems.printed import as_float, in_brackets
 
 # The published solutions were computed at Python's default of 28 significant digits; its traps stay on.
 PUBLISHED = Context(prec=28)
@@ -47,8 +49,16 @@ class Problem:
         return self.category.solution.format(answer=self.answer, **self.spelled)
 
 
-# Writes a problem's working; the function that it is given prints a number at the recipe's precision.
-Writer = Callable[[Problem, Callable[[Number], str]], str]
+class Show(Protocol):
+    """Prints a number at the recipe's precision: so many decimals, or as it is."""
+
+    @property
+    def places(self) -> int | None: ...
+
+    def __call__(self, value: Number, /) -> str: ...
+
+
+Writer = Callable[[Problem, Show], str]  # writes a problem's working
 
 
 @dataclass(frozen=True)
@@ -135,29 +145,12 @@ def exact_power(base: Decimal, times: int, factor: int = 1) -> Decimal:
     return PUBLISHED.plus(wide.multiply(Decimal(factor), wide.power(base, times)))
 
 
-def plain(value: Decimal) -> str:
-    """Print a decimal without exponent and without trailing zeros."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def as_float(value: Decimal) -> str:
-    """Print a decimal the way Python prints a float: 6.00 is 6.0."""
-    text = plain(value)
-    return text if "." in text else f"{text}.0"
-
-
-def in_brackets(text: str) -> str:
-    """Put a negative number in brackets: -2^2 is -4, (-2)^2 is 4."""
-    return f"({text})" if text.startswith("-") else text
-
-
-def equation_working(p: Problem, show: Callable[[Number], str]) -> str:
+def equation_working(p: Problem, show: Show) -> str:
     a, right = p.spelled["a"], show(-p.values["b"])
     return f"{a}x = {right}, x = {right} / {a}, x = {show(p.answer)}"
 
 
-def fraction_working(p: Problem, show: Callable[[Number], str]) -> str:
+def fraction_working(p: Problem, show: Show) -> str:
     a, b = p.values["a"], p.values["b"]
     divisor = math.gcd(a, b)
     return f"gcd({a}, {b}) = {divisor}, {a} / {divisor} = {a // divisor}, {b} / {divisor} = {b // divisor}, {p.published}"
@@ -182,6 +175,9 @@ CATEGORIES: tuple[Category, ...] = (
         alike=lambda a, op, b: (op, *sorted((a, b))) if op in "+*" else (op, a, b),
         writers={
             "reference": lambda p, show: "{a} {op} {b} = {}".format(show(p.answer), **p.spelled),
+            "stepwise": lambda p, show: stepwise.direct(
+                **p.values, answer=show(p.answer), places=show.places or 0
+            ),
         },
         raw=360_000,
         split="op",
@@ -196,6 +192,9 @@ CATEGORIES: tuple[Category, ...] = (
         solve_exactly=lambda a, b: Fraction(-b, a),
         writers={
             "reference": equation_working,
+            "stepwise": lambda p, show: stepwise.equation(
+                **p.values, answer=show(p.answer), places=show.places or 0
+            ),
         },
         raw=239_900,
         unique={"": 40_080},
@@ -208,6 +207,7 @@ CATEGORIES: tuple[Category, ...] = (
         solve=lambda a: PUBLISHED.sqrt(a),
         writers={
             "reference": lambda p, show: f"√{p.spelled['a']} = {show(p.answer)}",
+            "stepwise": lambda p, show: stepwise.root(p.values["a"], show(p.answer), show.places or 0),
         },
         raw=40_000,
         unique={"": 39_227},
@@ -222,6 +222,9 @@ CATEGORIES: tuple[Category, ...] = (
             "reference": lambda p, show: p.published,
             "exact": lambda p, show: (
                 f"{in_brackets(p.spelled['a'])}^{p.spelled['n']} = {exact_power(p.values['a'], p.values['n'])}"
+            ),
+            "stepwise": lambda p, show: stepwise.power(
+                **p.values, answer=str(exact_power(p.values["a"], p.values["n"]))
             ),
         },
         precision="full",
@@ -244,6 +247,9 @@ CATEGORIES: tuple[Category, ...] = (
                 exact_power(p.values["x"], p.values["n"], p.values["c"]),
                 **p.spelled,
             ),
+            "stepwise": lambda p, show: stepwise.function(
+                **p.values, answer=str(exact_power(p.values["x"], p.values["n"], p.values["c"]))
+            ),
         },
         precision="full",
         # The published raw mix is inferred as 20 000 a kind, fewer than this kind's different problems.
@@ -261,6 +267,7 @@ CATEGORIES: tuple[Category, ...] = (
             "reference": lambda p, show: (
                 f"({' + '.join(map(str, p.values['v']))}) / {len(p.values['v'])} = {show(p.answer)}"
             ),
+            "stepwise": lambda p, show: stepwise.mean(p.values["v"], show(p.answer), show.places or 0),
         },
         raw=20_000,
         unique={"": 19_709},
@@ -274,6 +281,7 @@ CATEGORIES: tuple[Category, ...] = (
         solve=lambda a, b: a * b,
         writers={
             "reference": lambda p, show: f"{p.spelled['a']} * {p.spelled['b']} = {p.answer}",
+            "stepwise": lambda p, show: stepwise.area(**p.values),
         },
         precision="full",
         raw=20_000,
@@ -291,6 +299,9 @@ CATEGORIES: tuple[Category, ...] = (
             # The reference run left out the `* 100`: its training text is false as an equation.
             "reference": lambda p, show: "({a} - {b}) / {a} = {}".format(show(p.answer), **p.spelled),
             "exact": lambda p, show: "({a} - {b}) / {a} * 100 = {}".format(show(p.answer), **p.spelled),
+            "stepwise": lambda p, show: stepwise.discount(
+                **p.values, answer=show(p.answer), places=show.places or 0
+            ),
         },
         precision="percent",
         unit="%",
@@ -308,6 +319,7 @@ CATEGORIES: tuple[Category, ...] = (
             "reference": lambda p, show: (
                 f"{p.spelled['a']} * (1 + {as_float(Decimal(p.values['b']).scaleb(-2))}) = {show(p.answer)}"
             ),
+            "stepwise": lambda p, show: stepwise.sales(**p.values, answer=show(p.answer)),
         },
         unit="万",
         raw=10_000,
@@ -321,6 +333,7 @@ CATEGORIES: tuple[Category, ...] = (
         solve=lambda a, b: a * b,
         writers={
             "reference": lambda p, show: f"{p.spelled['a']} * {p.spelled['b']} = {p.answer}",
+            "stepwise": lambda p, show: stepwise.area(**p.values),
         },
         precision="full",
         raw=20_000,
@@ -336,6 +349,7 @@ CATEGORIES: tuple[Category, ...] = (
         drawn=lambda a, b: a < b,
         writers={
             "reference": fraction_working,
+            "stepwise": lambda p, show: stepwise.fraction(**p.values),
         },
         precision="full",
         raw=20_000,

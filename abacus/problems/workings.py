@@ -5,11 +5,13 @@ import functools
 import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from abacus.problems.categories import CATEGORIES, Category, Number, Problem, plain
+from abacus.problems.categories import CATEGORIES, Category, Number, Problem
+from abacus.problems.printed import plain
 
 PREFIX = "计算过程："
+BARE = {"stepwise"}  # recipes whose every token counts: the prefix takes ten of SmolLM2's
 # The source's own line, and what the rows of the table have writers for.
 RECIPES = ("published", *dict.fromkeys(name for category in CATEGORIES for name in category.writers))
 if TYPE_CHECKING:
@@ -51,12 +53,12 @@ def _fits(start: str, end: str, first: str, last: str) -> bool:
 
 
 def working(problem: Problem, recipe: str, decimals: int) -> str:
-    """Return what a recipe teaches as the answer to a problem: the prefix and the worked line.
+    """Return what a recipe teaches as the answer to a problem: the prefix, if it has one, and the worked line.
 
     `published` is the source's line; `reference` the reference run's, letter for letter; of the others every
     `left = right` is true at the precision shown. `decimals` rounds what the recipe rounds.
     """
-    return PREFIX + line(problem, recipe, decimals)
+    return ("" if recipe in BARE else PREFIX) + line(problem, recipe, decimals)
 
 
 def line(problem: Problem, recipe: str, decimals: int) -> str:
@@ -67,7 +69,7 @@ def line(problem: Problem, recipe: str, decimals: int) -> str:
     write = category.writers.get(recipe, category.writers["reference"])
     places = precision(category, recipe, decimals)
     problem = dataclasses.replace(problem, exact=recipe != "reference")
-    return write(problem, lambda value: shown(value, places))
+    return write(problem, Rounded(places))
 
 
 def precision(category: Category, recipe: str, decimals: int) -> int | None:
@@ -75,6 +77,15 @@ def precision(category: Category, recipe: str, decimals: int) -> int | None:
     if recipe == "published" or category.precision == "full":
         return None
     return min(decimals, 2) if category.precision == "percent" else decimals
+
+
+class Rounded(NamedTuple):
+    """Prints numbers at a precision."""
+
+    places: int | None
+
+    def __call__(self, value: Number, /) -> str:
+        return shown(value, self.places)
 
 
 def shown(value: Number, places: int | None) -> str:

@@ -161,7 +161,11 @@ PARAMS = [
     ("prepare", {"decimals": True}, "decimals is True (true or false), expected a whole number from 0 to 10"),
     ("prepare", {"decimals": 11}, "decimals is 11, expected a whole number from 0 to 10"),
     ("prepare", {"decimals": -1}, "decimals is -1, expected a whole number from 0 to 10"),
-    ("prepare", {"workings": "exakt"}, "workings is 'exakt', expected one of: published, reference, exact"),
+    (
+        "prepare",
+        {"workings": "exakt"},
+        "workings is 'exakt', expected one of: published, reference, stepwise, exact",
+    ),
     ("prepare", {"train_size": 0}, "train_size is 0, expected a whole number from 1 to 1000000000"),
     ("prepare", {"multiple_of": 0}, "multiple_of is 0, expected a whole number from 1 to 1000000"),
     ("prepare", {"mix": {"direct": 0}}, "mix.direct is 0, expected a number above 0 (with a point: 1.0e-3)"),
@@ -191,7 +195,7 @@ PARAMS = [
     ("synthesize", {"seed": 0}, "seed is 0, expected a whole number from 1 to 2147483648"),
     ("synthesize", {"size": 5}, "size is not a known key; known: seed, scale"),
     ("evaluate", {"decimals": 99}, "decimals is 99, expected a whole number from 0 to 10"),
-    ("evaluate", {"workings": 5}, "workings is 5, expected one of: published, reference, exact"),
+    ("evaluate", {"workings": 5}, "workings is 5, expected one of: published, reference, stepwise, exact"),
 ]
 
 

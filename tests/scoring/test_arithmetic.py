@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from abacus.commands.predict import answer_text
 from abacus.problems.categories import CATEGORIES
-from abacus.problems.workings import RECIPES, recognise, working
+from abacus.problems.workings import PREFIX, RECIPES, recognise, working
 from abacus.scoring.arithmetic import final_answer, final_number, strict, tolerant
 
 CASES = [
@@ -62,7 +62,7 @@ def test_a_perfect_completion_scores_in_full(category, recipe):
             question = category.text(problem)
             assert not strict(problem, text, recipe, decimals, ended=False), text
             assert not tolerant(problem, question, recipe, decimals), question
-            for completion in (text, f" {text}\n", text.partition("：")[2], f"{question}\n{text}"):
+            for completion in (text, f" {text}\n", text.removeprefix(PREFIX), f"{question}\n{text}"):
                 assert strict(problem, completion, recipe, decimals), completion
                 assert tolerant(problem, completion, recipe, decimals), completion
 

@@ -65,7 +65,7 @@ def write(to: argparse.Namespace, params: Prepare, rejected: Path, ordered: Orde
         check_enough(counts, params)
         parts = split(rows, params, reject)
         with train.open("w", encoding="utf-8", newline="\n") as lines:
-            lines.writelines(lessons(parts.train, params, ordered))
+            lines.writelines(lessons(parts, params, ordered))
         write_rows(test, (right(row) for row in parts.test))
         counted, kinds = flat(figures(counts, parts))
         write_json(metrics, counted)

@@ -157,6 +157,8 @@ def recipe() -> Callable[..., Prepare]:
             "decimals": 4,
             "mix": "proportional",
             "leave_out": [],
+            "order": "shuffled",
+            "replay": 0,
             "train_size": 100_000,
             "test_size": 2_000,
             "multiple_of": 1,

@@ -20,6 +20,7 @@ Mix = Annotated[
 Order = Literal["shuffled", "easy_first"]
 Replay = Annotated[float, Field(ge=0, le=0.5, description="a number from 0 to 0.5")]
 One = TypeVar("One")
+Other = TypeVar("Other")
 
 
 class Drawn(NamedTuple):
@@ -103,9 +104,9 @@ def ordered(rows: list[Row], order: Order) -> list[Row]:
     return rows if order == "shuffled" else sorted(rows, key=lambda row: effort(row.problem))
 
 
-def spread(rows: Sequence[One], others: Sequence[One]) -> list[One]:
-    """Put other rows among rows, at equal distances."""
-    mixed: list[One] = []
+def spread(rows: Sequence[One], others: Sequence[Other]) -> list[One | Other]:
+    """Put others among rows, at equal distances."""
+    mixed: list[One | Other] = []
     at = 0
     for number, other in enumerate(others, 1):
         upto = number * len(rows) // (len(others) + 1)

@@ -3,6 +3,7 @@
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from fractions import Fraction
 from random import Random
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -12,12 +13,13 @@ from abacus.core.errors import InputError
 from abacus.core.typed import Model, whole
 from abacus.core.workers import Ordered
 from abacus.data.audit import NAMES, PART, Verdict, tally
-from abacus.data.mixing import Mix, check, draw
+from abacus.data.mixing import Mix, Order, Replay, check, draw, ordered, spread
 from abacus.data.rows import Row, clip, json_line
 from abacus.problems.alike import digits, key
 from abacus.problems.recipe import Decimals
 from abacus.problems.sampling import digest, exact_shares, rank
 from abacus.problems.workings import Workings, matched, recognise, working
+from abacus.synthesis.reading import rows as passages
 
 SHOWN = 5  # rows of no category that an error names
 
@@ -33,12 +35,24 @@ class Prepare(Model):
     decimals: Decimals
     mix: Mix
     leave_out: list[str]
+    order: Order
+    replay: Replay
     train_size: Annotated[int, whole(1, 10**9)]
     test_size: Annotated[int, whole(1, 10**9)]
     multiple_of: Annotated[int, whole(1, 10**6)]
     seed: Annotated[int, whole(1, 2**31)]
     labels: Literal["exact", "rounded"]
     unknown: Literal["stop", "drop"]
+
+    @property
+    def reading(self) -> int:
+        """How many of the training rows are reading rows."""
+        return int(self.train_size * Fraction(str(self.replay)))
+
+    @property
+    def problems(self) -> int:
+        """How many of the training rows are problems, or a few more."""
+        return self.train_size - self.reading
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -51,7 +65,7 @@ class Unfit(InputError):
 
 
 class Parts(NamedTuple):
-    """Training and test rows in their final order, with what was counted on the way.
+    """Training and test rows in their final order, the reading rows to be put among them, and what was counted.
 
     How many rows are variants of test rows, by category; how many the mix asks for of kinds that have no more.
     """
@@ -60,6 +74,7 @@ class Parts(NamedTuple):
     test: list[Row]
     variants: Counter[str]
     capped: int
+    reading: list[Row]
 
 
 GOOD = ("verified", "rounded")
@@ -128,7 +143,7 @@ def check_enough(counts: Mapping[tuple[str, str], int], params: Prepare) -> None
     kinds: Counter[str] = Counter()
     for (kind, _), count in counts.items():
         kinds[kind] += count
-    total, asked = sum(kinds[kind] for kind in GOOD), params.train_size + params.test_size
+    total, asked = sum(kinds[kind] for kind in GOOD), params.problems + params.test_size
     if asked <= total:
         return
     gone = ", ".join(f"{kinds[kind]} {SAID[kind]}" for kind in REASONS if kinds[kind])
@@ -170,15 +185,17 @@ def split(
         variants[name] = len(alike)
         test += own
     random = Random(params.seed)
-    train, capped = draw(rows, free, params.mix, params.leave_out, params.train_size, random)
+    train, capped = draw(rows, free, params.mix, params.leave_out, params.problems, random)
     random.shuffle(train)
-    del train[len(train) - len(train) % params.multiple_of :]
+    reading = [Row(0, **row) for row in passages(params.reading, params.seed)]
+    del train[max(0, len(train) - (len(train) + len(reading)) % params.multiple_of) :]
     if not train:
         raise InputError(
             "params.yaml",
             f"prepare.train_size {params.train_size} and multiple_of {params.multiple_of} leave no row",
         )
-    return Parts(train, sorted(test, key=lambda row: rank(row.problem)), variants, capped)
+    test.sort(key=lambda row: rank(row.problem))
+    return Parts(ordered(train, params.order), test, variants, capped, reading)
 
 
 def _without_variants(rows: list[Row], held: list[Row]) -> tuple[list[Row], list[tuple[Row, int]]]:
@@ -223,9 +240,10 @@ def figures(counts: Counter[tuple[str, str]], parts: Parts) -> dict[str, Any]:
         "wrong": kinds["wrong"],
         "unknown": kinds["unknown"],
         "variants": parts.variants.total(),
-        "train": len(parts.train),
+        "train": len(parts.train) + len(parts.reading),
         "test": len(parts.test),
         "capped": parts.capped,
+        "replay": len(parts.reading),
         "by_category": {
             name: tally(by_category[name]) | {part: used[part][name] for part in used} for name in NAMES
         },
@@ -263,11 +281,15 @@ def _worked(problem: str, recipe: str, decimals: int) -> dict[str, str]:
     return {"problem": problem, "solution": working(recognise(problem), recipe, decimals)}
 
 
-def lessons(rows: list[Row], params: Prepare, ordered: Ordered = map) -> Iterator[str]:
-    """Yield the rows as the recipe teaches them, in lines of JSON, some at a time."""
-    parts = ([row.problem for row in rows[at : at + PART]] for at in range(0, len(rows), PART))
-    return ordered(functools.partial(_lines, recipe=params.workings, decimals=params.decimals), parts)
+def lessons(parts: Parts, params: Prepare, ordered: Ordered = map) -> Iterator[str]:
+    """Yield the training rows as the recipe teaches them, reading rows among them, in lines of JSON, some at a time."""
+    rows: list[str | Row] = spread([row.problem for row in parts.train], parts.reading)
+    some = (rows[at : at + PART] for at in range(0, len(rows), PART))
+    return ordered(functools.partial(_lines, recipe=params.workings, decimals=params.decimals), some)
 
 
-def _lines(problems: list[str], recipe: str, decimals: int) -> str:
-    return "".join(json_line(_worked(one, recipe, decimals)) for one in problems)
+def _lines(rows: list[str | Row], recipe: str, decimals: int) -> str:
+    """Lines of JSON: of problems, to be worked out, and of rows that have their answer."""
+    return "".join(
+        json_line(pair(one) if isinstance(one, Row) else _worked(one, recipe, decimals)) for one in rows
+    )

@@ -72,7 +72,7 @@ def judged(profile: Profile, params: Path = PATH) -> Training:
 
 def check_sizes(recipe: Prepare, most: int, what: str, params: Path) -> None:
     """Raise InputError if the recipe asks for more rows than there can be."""
-    if recipe.train_size + recipe.test_size > most:
+    if recipe.problems + recipe.test_size > most:
         asked = f"prepare.train_size {recipe.train_size} and test_size {recipe.test_size}"
         raise InputError(params, f"{asked} ask for more than the {most} {what}")
 
@@ -81,9 +81,9 @@ def check_mix(recipe: Prepare, scale: float, params: Path) -> None:
     """Raise InputError if the synthetic rows of the kinds that are trained on are too few for the recipe's mix."""
     taken = {kind for named in groups(recipe.mix, recipe.leave_out).values() for kind in named}
     most = sum(scaled(unique(kind), scale) for kind in taken)
-    if recipe.mix != "proportional" and recipe.train_size > most:
+    if recipe.mix != "proportional" and recipe.problems > most:
         found = f"prepare.mix and leave_out leave at most {most} different rows to train on"
-        raise InputError(params, found, f"the {recipe.train_size} of prepare.train_size")
+        raise InputError(params, found, f"the {recipe.problems} that prepare.train_size asks for")
 
 
 def files(params: Path = PATH) -> None:

@@ -9,9 +9,10 @@ from abacus.core.params import section
 from abacus.data.audit import audit
 from abacus.data.conversation import Turn, read_turns
 from abacus.data.inputs import OWN, RAW, given
-from abacus.data.mixing import draw
+from abacus.data.mixing import draw, groups, members
 from abacus.data.rows import Row, read_rows
 from abacus.data.selection import Prepare, sift, taught
+from abacus.synthesis.reading import rows as passages
 from abacus.synthesis.rows import Synthesize, synthesize
 
 SAMPLE = 0.02  # of the raw rows: 10 800 different ones at full size
@@ -70,7 +71,9 @@ def sample(params: Path) -> list[Turn]:
     raw = synthesize(Synthesize(seed=source.seed, scale=scale))
     verdicts = audit(Row(line, **row) for line, row in enumerate(raw, 1))
     kept, _ = sift(verdicts, recipe, lambda rejected: None)
-    size = sum(map(len, kept.values())) if recipe.mix == "proportional" else int(recipe.train_size * scale)
+    there = sum(len(members(kept, taken)) for taken in groups(recipe.mix, recipe.leave_out).values())
+    size = there if recipe.mix == "proportional" else min(there, int(recipe.problems * scale))
     drawn = draw(kept, kept, recipe.mix, recipe.leave_out, size, Random(recipe.seed))
-    rows = [taught(row, recipe) for row in drawn.rows]
+    replayed = int(len(drawn.rows) * recipe.replay / (1 - recipe.replay))
+    rows = [*(taught(row, recipe) for row in drawn.rows), *passages(replayed, recipe.seed)]
     return [Turn(str(number), row["problem"], row["solution"]) for number, row in enumerate(rows, 1)]

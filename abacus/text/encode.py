@@ -27,9 +27,8 @@ def encode(turns: list[Turn], prompter: Prompter) -> Iterator[Encoded]:
     """Yield each conversation's ids and labels; loss on the answer and on EOS."""
     for start in range(0, len(turns), BATCH):
         block = turns[start : start + BATCH]
-        questions = prompter.problems([turn.problem for turn in block])
-        answers = prompter.answers([turn.solution for turn in block])
-        for question, answer in zip(questions, answers, strict=True):
+        rows = prompter.rows([turn.problem for turn in block], [turn.solution for turn in block])
+        for question, answer in rows:
             yield Encoded(question + answer, [IGNORED] * len(question) + answer)
 
 

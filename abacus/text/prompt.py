@@ -2,10 +2,10 @@
 
 Templates: `vicuna` is Vicuna v1.1 (https://github.com/lm-sys/FastChat/blob/main/docs/vicuna_weights_version.md),
 `alpaca` Stanford Alpaca's without input (https://github.com/tatsu-lab/stanford_alpaca), `bare` the problem
-and a newline. The reading prompt is the contest's.
+and a newline. The reading prompt is the contest's; it is asked and trained on alone, in no template and without BOS.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -66,12 +66,16 @@ READING = (
 )
 
 
+BEGINS, ENDS = READING.partition("{context}")[0], READING.rpartition("{question}")[2]
+ALONE = Template("", "", " ")  # of a reading prompt
+
+
 class Prompter:
     """Turns problems, answers and passages into ids, with a profile's template and BOS."""
 
-    def __init__(self, tokenizer: Tokenizer, template: str, bos: bool) -> None:
+    def __init__(self, tokenizer: Tokenizer, template: str | Template, bos: bool) -> None:
         self.tokenizer = tokenizer
-        self.template = TEMPLATES[template]
+        self.template = TEMPLATES[template] if isinstance(template, str) else template
         self.bos = [tokenizer.bos_id] if bos else []
 
     def problems(self, problems: Sequence[str]) -> list[list[int]]:
@@ -84,6 +88,16 @@ class Prompter:
         """Return the ids of each answer as it is learned: its lead, its text and EOS."""
         texts = self.tokenizer.encode_batch([self.template.lead + answer for answer in answers])
         return [[*ids, self.tokenizer.eos_id] for ids in texts]
+
+    def rows(self, problems: Sequence[str], answers: Sequence[str]) -> Iterator[tuple[list[int], list[int]]]:
+        """Yield the ids of each problem and of its answer, as they are trained on; a reading prompt may be a problem."""
+        alone = Prompter(self.tokenizer, ALONE, bos=False)
+        asked = list(zip(self.problems(problems), self.answers(answers), strict=True))
+        for problem, answer, row in zip(problems, answers, asked, strict=True):
+            if problem.startswith(BEGINS) and problem.endswith(ENDS):
+                yield alone.problems([problem])[0], alone.answers([answer])[0]
+            else:
+                yield row
 
     def untemplated(self, problems: Sequence[str]) -> list[list[int]]:
         """Return the ids of the problem alone, no BOS: what the reference run gave at inference."""

@@ -80,7 +80,7 @@ def test_the_committed_parameters_pass(check):
             "prepare",
             "mix",
             {"mass": 1, "fraction": 2},
-            "params.yaml: prepare.mix and leave_out leave at most 145 different rows to train on, expected the 100000",
+            "params.yaml: prepare.mix and leave_out leave at most 145 different rows to train on, expected the 100000 that",
         ),
         ("prepare", "raw", "data/no.json", "params.yaml: prepare.raw: data/no.json: no such file"),
         (

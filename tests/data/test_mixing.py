@@ -1,5 +1,6 @@
 """What a recipe trains on: shares by weight, what is left out, and that the test problems do not move."""
 
+import json
 from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
@@ -11,9 +12,9 @@ from hypothesis import strategies as st
 
 from abacus.core.errors import InputError
 from abacus.data.audit import audit
-from abacus.data.selection import Parts, figures, sift, split
+from abacus.data.selection import Parts, figures, lessons, pair, sift, split
 from abacus.problems.categories import CATEGORIES
-from abacus.problems.kinds import KINDS, kind_of, unique
+from abacus.problems.kinds import KINDS, effort, kind_of, unique
 from abacus.problems.sampling import filled
 from abacus.problems.workings import recognise
 
@@ -74,8 +75,49 @@ def test_no_recipe_moves_a_test_problem(drawn):
         {"leave_out": ["direct:*", "mass", "fraction"]},
         {"train_size": 450, "seed": 3, "multiple_of": 8},
         {"workings": "published", "decimals": 1},
+        {"replay": 0.5, "order": "easy_first"},
     ):
         assert drawn(**changes)[0].test == test
+
+
+def test_easy_problems_come_first_where_they_are_to(drawn):
+    plain, easy = (drawn(order=order)[0].train for order in ("shuffled", "easy_first"))
+    assert sorted(plain) == sorted(easy) and plain != easy
+    digits = [effort(row.problem) for row in easy]
+    assert digits == sorted(digits) and digits[0] < digits[-1]
+    names = [recognise(row.problem).category.name for row in easy if effort(row.problem) == 6]
+    assert names != sorted(names)  # among equals the order is random
+
+
+@pytest.mark.parametrize(
+    ("problem", "digits"),
+    [
+        ("计算 6.00 * 0.05 等于多少？", 2),
+        ("计算 -6.72 + 98.45 等于多少？", 7),
+        ("求以下数据的平均值：[100, 12, 7]", 4),
+        ("当 x = 8.52 时，求函数 y = 17x^16 的值", 7),
+    ],
+)
+def test_the_effort_is_the_significant_digits_of_the_operands(problem, digits):
+    assert effort(problem) == digits
+
+
+def test_reading_rows_take_their_share_and_stand_among_the_problems(drawn, recipe):
+    parts, found = drawn(replay=0.25, train_size=200)
+    assert (found["replay"], len(parts.reading)) == (50, 50)
+    assert 140 <= len(parts.train) <= 150 and found["train"] == len(parts.train) + 50
+    lines = [json.loads(line) for line in "".join(lessons(parts, recipe(replay=0.25))).splitlines()]
+    read = [number for number, row in enumerate(lines) if row["problem"].startswith("Read the passage")]
+    assert len(lines) == found["train"] and len(read) == 50
+    assert {after - before for before, after in pairwise(read)} <= {3, 4}
+    assert all(lines[at] == pair(row) for at, row in zip(read, parts.reading, strict=True))
+
+
+def test_more_reading_rows_leave_the_first_ones_and_multiples_count_them(drawn):
+    few, many = (drawn(replay=replay, train_size=200)[0] for replay in (0.1, 0.2))
+    assert many.reading[: len(few.reading)] == few.reading
+    parts, found = drawn(replay=0.1, train_size=200, multiple_of=64)
+    assert found["train"] == 192 == len(parts.train) + len(parts.reading)
 
 
 def test_too_few_rows_of_a_mix_are_refused(drawn):

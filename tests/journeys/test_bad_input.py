@@ -188,6 +188,8 @@ PARAMS = [
     ),
     ("prepare", {"mix": {}}, "mix is an empty mapping, expected a weight for one category or more"),
     ("prepare", {"leave_out": list(NAMES)}, "leave_out leaves nothing to train on"),
+    ("prepare", {"order": "easy"}, "order is 'easy', expected one of: shuffled, easy_first"),
+    ("prepare", {"replay": 0.6}, "replay is 0.6, expected a number from 0 to 0.5"),
     ("prepare", {"raw": ["a"]}, "raw is a list, expected text"),
     ("synthesize", {"scale": 0}, "scale is 0, expected a number from 0.0001 to 1"),
     ("synthesize", {"scale": 1.5}, "scale is 1.5, expected a number from 0.0001 to 1"),

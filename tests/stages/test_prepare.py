@@ -111,6 +111,7 @@ def test_at_full_size_the_counts_add_up(full):
         "train": 99_994,
         "test": 2_000,
         "capped": 0,
+        "replay": 0,
     }
     assert len(full.rejected) == 800_000 - 538_949 + 9_993 + 29
 
@@ -418,11 +419,15 @@ def test_the_outputs_are_the_same_for_any_number_of_processes(stage, params, tmp
     write_rows(raw, pairs(many(6000)))
     recipe = params(
         prepare={
-            "train_size": 2000,
+            "train_size": 1000,
             "test_size": 100,
             "labels": labels,
             "unknown": "drop",
-            "workings": "exact",
+            "workings": "stepwise",
+            "mix": "balanced",
+            "leave_out": ["mass", "fraction", "direct:*"],
+            "order": "easy_first",
+            "replay": 0.2,
         }
     )
     runs = [prepared(stage, tmp_path, raw, recipe, processes) for processes in (1, 2, 3)]

@@ -53,6 +53,17 @@ def test_reading_prompt_has_no_bos_and_nothing_after_the_colon(tokenizer):
     assert READING.endswith("Response:")
 
 
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_reading_row_is_trained_on_as_it_is_asked(tokenizer, template):
+    prompter = Prompter(tokenizer, template, True)
+    passage = ("Some passage.", "Which?")
+    reading = READING.format(context=passage[0], question=passage[1])
+    rows = list(prompter.rows([PROBLEM, reading, PROBLEM], [ANSWER, "That one", ANSWER]))
+    assert rows[1] == (prompter.passages([passage])[0], [*prompter.spans(["That one"])[0], EOS])
+    assert rows[0] == rows[2] == (prompter.problems([PROBLEM])[0], prompter.answers([ANSWER])[0])
+    assert BOS not in rows[1][0] and rows[0][0][0] == BOS
+
+
 def test_a_passage_with_braces_stays_as_it_is(tokenizer):
     ids = Prompter(tokenizer, "bare", False).passages([("{question}", "{context}")])[0]
     assert "### Instruction:\n{question}\n\n### Input:\n{context}\n" in bytes(ids).decode()

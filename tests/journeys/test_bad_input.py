@@ -164,7 +164,7 @@ PARAMS = [
     (
         "prepare",
         {"workings": "exakt"},
-        "workings is 'exakt', expected one of: published, reference, stepwise, exact",
+        "workings is 'exakt', expected one of: published, reference, stepwise, spaced, exact",
     ),
     ("prepare", {"train_size": 0}, "train_size is 0, expected a whole number from 1 to 1000000000"),
     ("prepare", {"multiple_of": 0}, "multiple_of is 0, expected a whole number from 1 to 1000000"),
@@ -197,7 +197,11 @@ PARAMS = [
     ("synthesize", {"seed": 0}, "seed is 0, expected a whole number from 1 to 2147483648"),
     ("synthesize", {"size": 5}, "size is not a known key; known: seed, scale"),
     ("evaluate", {"decimals": 99}, "decimals is 99, expected a whole number from 0 to 10"),
-    ("evaluate", {"workings": 5}, "workings is 5, expected one of: published, reference, stepwise, exact"),
+    (
+        "evaluate",
+        {"workings": 5},
+        "workings is 5, expected one of: published, reference, stepwise, spaced, exact",
+    ),
 ]
 
 

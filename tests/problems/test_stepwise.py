@@ -1,4 +1,4 @@
-"""`workings: stepwise`: every step is true, the steps lead to the answer, and the answer is the recipe's."""
+"""`workings: stepwise` and `spaced`: every step is true, the steps lead to the answer, and the answer is the recipe's."""
 
 import re
 from decimal import Decimal
@@ -109,6 +109,11 @@ def led_to(problem, text):
     return [re.fullmatch(pattern, step)[1] for step in steps[op == "/" :]]
 
 
+def signs_of(text):
+    """How many signs stand between two numbers."""
+    return len(re.findall(r"(?<=[0-9x)])[-+*/=]", text))
+
+
 def check(problem, decimals):
     """One problem's working: not too long, each step true, the steps lead to the answer, and it is the recipe's."""
     text = working(problem, "stepwise", decimals)
@@ -117,6 +122,13 @@ def check(problem, decimals):
     assert not false_steps(text, places), text
     assert strict(problem, text, "stepwise", decimals), text
     assert tolerant(problem, text, "stepwise", decimals), text
+    blanks = working(problem, "spaced", decimals)
+    assert strict(problem, blanks, "spaced", decimals) and tolerant(problem, blanks, "spaced", decimals), (
+        blanks
+    )
+    assert blanks.count(" ") == 2 * len(re.findall(r"(?<! ) [-+*/=] (?! )", blanks)), blanks
+    if (bare := blanks.replace(" ", "")) != text:  # too long with blanks, and stated at once
+        assert len(text) + signs_of(text) > stepwise.LONGEST and not false_steps(bare, places), blanks
     found, answer = led_to(problem, text), text.rpartition(";")[2].rpartition("=")[2]
     if isinstance(found, Fraction):
         exact = problem.category.solve_exactly or (lambda a, n: Fraction(a) ** n)
@@ -131,6 +143,20 @@ def check(problem, decimals):
 @pytest.mark.parametrize(("text", "decimals", "expected"), EXAMPLES)
 def test_the_text_of_each_category(text, decimals, expected):
     assert working(recognise(text), "stepwise", decimals) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("计算 -6.72 - -98.45 等于多少？", "9 - 0 = 9;8 - 6 = 2;4 - 7 = -3;5 - 2 = 3;91.73"),
+        ("解方程 39x + 20 = 0", "x = -20 / 39;200 - 39 * 5 = 5;50 - 39 * 1 = 11;-0.51"),
+        ("计算 -1.20 的 2 次方？", "x = 12;2x = 24;1x + 2 = 14;1.4400"),
+        ("当 x = 0.10 时，求函数 y = 2x^20 的值", "2 * 0.1^20 = 2.00000000000000000000E-20"),
+        ("将分数 6/8 进行简化。", "6 / 2 = 3;8 / 2 = 4;3/4"),
+    ],
+)
+def test_the_text_with_blanks(text, expected):
+    assert working(recognise(text), "spaced", 2) == expected
 
 
 def drawn(kind, count):

@@ -290,7 +290,7 @@ def test_the_command_writes_one_row_for_each(stage, write_lines, tmp_path):
     [
         (
             ("--workings", "exakt"),
-            "WORKINGS is 'exakt', expected one of: published, reference, stepwise, exact",
+            "WORKINGS is 'exakt', expected one of: published, reference, stepwise, spaced, exact",
         ),
         (("--decimals", "11"), "DECIMALS is '11', expected 0 to 10"),
         (("--decimals", "2.5"), "DECIMALS is '2.5', expected 0 to 10"),

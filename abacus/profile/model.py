@@ -416,21 +416,17 @@ def _check_shares(document: Document, place: str) -> None:
         ("runner_wrapper.type", *_step(document, target, data, tensor), "for what it needs there"),
     ]
     if document.runner_wrapper.type == LAYERWISE:
-        wanted += _layerwise(document)
+        if document.abacus.prompt.packing is None:
+            raise InputError(place, "abacus.prompt.packing is missing", f"sequences of rows for {LAYERWISE}")
+        wanted += _layerwise(document.model.config)
     for key, value, expected, why in wanted:
         if value != expected:
             raise InputError(place, f"{key} is {value!r}", f"{expected!r} {why}")
 
 
-def _layerwise(document: Document) -> list[tuple[str, object, object, str]]:
+def _layerwise(model: ModelConfig) -> list[tuple[str, object, object, str]]:
     """What a layer's graphs of abacus/training/layer.py take for granted."""
-    if document.abacus.prompt.packing is None:
-        raise InputError("abacus.prompt.packing", "is missing", f"sequences of rows for {LAYERWISE}")
-    model, extra, why = (
-        document.model.config,
-        document.model.config.model_extra or {},
-        "for nothing else is computed",
-    )
+    extra, why = model.model_extra or {}, "for nothing else is computed"
     types = (
         "compute_dtype",
         "layernorm_compute_type",

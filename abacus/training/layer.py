@@ -1,22 +1,23 @@
-"""The two graphs of a Llama layer, forward and back, in plain MindSpore: weights are arguments, LoRA alone is trained.
+"""A Llama in small graphs of plain MindSpore, forward and back: weights are arguments, LoRA alone is trained.
+
+Gradients are written out where MindSpore's own would compute again what is kept, which is most of them.
 
 Hidden states are float32 [tokens, hidden], tokens being all places of a batch, sequence after sequence.
 """
 
 from typing import NamedTuple
 
+import mindspore
 import numpy as np
 from mindspore import Tensor, nn, ops
-
-from abacus.training.repeatable import RepeatableMask
 
 NORMS = ("attention_norm", "ffn_norm")
 # The matrices of a layer, [outputs, inputs] each, in the order in which the graphs take them.
 MATRICES = (*(f"attention.w{letter}" for letter in "qkvo"), *(f"feed_forward.w{digit}" for digit in "132"))
-KEPT = 7  # arrays of a layer for its way back, dropout's masks aside
 
 product, by_inputs, over_tokens = ops.MatMul(), ops.MatMul(transpose_b=True), ops.MatMul(transpose_a=True)
-products, products_transposed = ops.BatchMatMul(), ops.BatchMatMul(transpose_b=True)
+products, products_by_rows = ops.BatchMatMul(), ops.BatchMatMul(transpose_b=True)
+products_over_rows = ops.BatchMatMul(transpose_a=True)
 softmax = ops.Softmax(-1)
 gradient = ops.GradOperation(get_all=True, sens_param=True)
 
@@ -57,15 +58,17 @@ def gated(gate, up):
 
 
 class Attention(nn.Cell):
-    """[tokens, heads * size] of queries [tokens, heads * size], keys and values [tokens, kv_heads * size].
+    """Attention of all heads, rotary positions included, and its way back.
 
-    The queries of one kv head lie together, so that keys and values are not repeated for them. `mask` is added to
-    the scores, [batch * kv_heads, heads / kv_heads * seq, seq]; `frequencies` is MindFormers' FreqsMgr.
+    Inside, the queries of one kv head lie together, so that keys and values are not repeated for them: a group is
+    [batch * kv_heads, heads / kv_heads * seq, size]. `mask` is added to the scores, [batch * kv_heads,
+    heads / kv_heads * seq, seq]; `frequencies` is MindFormers' FreqsMgr.
     """
 
     def __init__(self, shape: Shape, frequencies: nn.Cell) -> None:
         super().__init__(auto_prefix=False)
-        self.shape, self.group = shape, shape.heads // shape.kv_heads
+        self.batch, self.seq, self.kv_heads, self.size = shape.batch, shape.seq, shape.kv_heads, shape.size
+        self.group = shape.heads // shape.kv_heads
         cos, sin = (
             np.tile(array.asnumpy()[: shape.seq], (shape.batch * shape.kv_heads, 1, 1))
             for array in (frequencies.freqs_cos, frequencies.freqs_sin)
@@ -77,21 +80,41 @@ class Attention(nn.Cell):
         )
         self.swap = frequencies.swap_mask  # (a, b) times it, halves of a head, is (-b, a)
 
-    def turned(self, x, cos, sin):
-        """`x` [places, size] at its rotary positions, in the shape of `cos` and `sin`."""
-        return x.reshape(cos.shape) * cos + product(x, self.swap).reshape(cos.shape) * sin
+    def grouped(self, x, group):
+        """[tokens, kv_heads * group * size] as [batch * kv_heads, group * seq, size]."""
+        x = x.reshape(self.batch, self.seq, self.kv_heads, group, self.size).transpose(0, 2, 3, 1, 4)
+        return x.reshape(self.batch * self.kv_heads, group * self.seq, self.size)
 
-    def construct(self, query, key, value, mask):
-        batch, seq, kv_heads, size = self.shape.batch, self.shape.seq, self.shape.kv_heads, self.shape.size
-        query = (
-            query.reshape(batch, seq, kv_heads, self.group, size).transpose(0, 2, 3, 1, 4).reshape(-1, size)
-        )
-        key = key.reshape(batch, seq, kv_heads, size).transpose(0, 2, 1, 3).reshape(-1, size)
-        value = value.reshape(batch, seq, kv_heads, size).transpose(0, 2, 1, 3).reshape(-1, seq, size)
-        query = self.turned(query, self.query_cos, self.query_sin)  # [batch * kv_heads, group * seq, size]
-        shares = softmax(products_transposed(query, self.turned(key, self.cos, self.sin)) + mask)
-        mixed = products(shares, value).reshape(batch, kv_heads, self.group, seq, size)
-        return mixed.transpose(0, 3, 1, 2, 4).reshape(batch * seq, -1)
+    def by_token(self, x, group):
+        """`grouped` undone."""
+        x = x.reshape(self.batch, self.kv_heads, group, self.seq, self.size).transpose(0, 3, 1, 2, 4)
+        return x.reshape(self.batch * self.seq, -1)
+
+    def turned(self, x, cos, sin):
+        """`x` [.., places, size] at its rotary positions."""
+        return x * cos + product(x.reshape(-1, self.size), self.swap).reshape(x.shape) * sin
+
+    def unturned(self, dx, cos, sin):
+        """The gradient of what `turned` has turned."""
+        return dx * cos + by_inputs((dx * sin).reshape(-1, self.size), self.swap).reshape(dx.shape)
+
+    def forward(self, query, key, value, mask):
+        """[tokens, heads * size] of queries, and keys and values [tokens, kv_heads * size]; then what `back` takes."""
+        query = self.turned(self.grouped(query, self.group), self.query_cos, self.query_sin)
+        key, value = self.turned(self.grouped(key, 1), self.cos, self.sin), self.grouped(value, 1)
+        shares = softmax(products_by_rows(query, key) + mask)
+        return self.by_token(products(shares, value), self.group), (query, key, value, shares)
+
+    def back(self, dmixed, mixed, query, key, value, shares):
+        """The gradients of queries, keys and values as `forward` took them."""
+        # The sum of each row of dshares * shares, by what the shares have mixed: fewer numbers.
+        sums = self.grouped(dmixed * mixed, self.group).sum(-1, keepdims=True)
+        dmixed = self.grouped(dmixed, self.group)
+        dscores = shares * (products_by_rows(dmixed, value) - sums)
+        dquery = self.unturned(products(dscores, key), self.query_cos, self.query_sin)
+        dkey = self.unturned(products_over_rows(dscores, query), self.cos, self.sin)
+        dvalue = products_over_rows(shares, dmixed)
+        return self.by_token(dquery, self.group), self.by_token(dkey, 1), self.by_token(dvalue, 1)
 
 
 class Matrix(nn.Cell):
@@ -143,40 +166,32 @@ class _Side(nn.Cell):
 
 
 class Forward(_Side):
-    """A layer's output [tokens, hidden], then what its way back needs: KEPT arrays and dropout's masks."""
+    """A layer's output [tokens, hidden], then what its way back needs.
 
-    def __init__(self, shape: Shape, attention: Attention, rank: int) -> None:
-        super().__init__(shape, attention)
-        self.dropped = shape.adapted if shape.dropout > 0 else ()
-        self.mask = RepeatableMask(shape.dropout, rank)
+    `given` are the layer's weights, then dropout's masks, scaled, of each matrix that is adapted.
+    """
 
-    def construct(self, x, mask, step, *given):
-        """`given`: the layer's weights, then the seed of each LoRA's dropout."""
-        weights, seeds = given[: self.weights], given[self.weights :]
-        masks = ()
-        for turn, number in enumerate(self.dropped):
-            inputs = weights[len(NORMS) + number].shape[1]
-            masks += (self.mask(x.shape[0], inputs, seeds[turn], step),)
+    def construct(self, x, mask, *given):
+        weights, masks = given[: self.weights], given[self.weights :]
         normal = self.norm(x, weights[0])
         query = self.query.forward(normal, weights, masks)
         key = self.key.forward(normal, weights, masks)
         value = self.value.forward(normal, weights, masks)
-        mixed = self.attention(query, key, value, mask)
+        mixed, kept = self.attention.forward(query, key, value, mask)
         middle = x + self.out.forward(mixed, weights, masks)
         normal = self.norm(middle, weights[1])
         gate, up = self.gate.forward(normal, weights, masks), self.up.forward(normal, weights, masks)
         y = middle + self.down.forward(gated(gate, up), weights, masks)
-        return (y, query, key, value, mixed, middle, gate, up, *masks)
+        return (y, mixed, middle, gate, up, *kept)
 
 
 class Back(_Side):
     """The gradient of a layer's input [tokens, hidden] given that of its output; then those of each LoRA's A and B.
 
-    What is cheap to compute again is: norms, attention, gates.
+    After the input come what Forward has kept and what it was given. Norms and gates are computed again.
     """
 
-    def construct(self, dy, x, mask, query, key, value, mixed, middle, gate, up, *given):
-        """`given`: the layer's weights, then dropout's masks."""
+    def construct(self, dy, x, mixed, middle, gate, up, query, key, value, shares, *given):
         weights, masks = given[: self.weights], given[self.weights :]
         dgated, ddown = self.down.back(dy, gated(gate, up), weights, masks)
         dgate, dup = gradient(gated)(gate, up, dgated)
@@ -185,10 +200,42 @@ class Back(_Side):
         by_up, dup = self.up.back(dup, normal, weights, masks)
         dmiddle = dy + gradient(self.norm)(middle, weights[1], by_gate + by_up)[0]
         dmixed, dout = self.out.back(dmiddle, mixed, weights, masks)
-        dquery, dkey, dvalue = gradient(self.attention)(query, key, value, mask, dmixed)[:3]
+        dquery, dkey, dvalue = self.attention.back(dmixed, mixed, query, key, value, shares)
         normal = self.norm(x, weights[0])
         by_query, dquery = self.query.back(dquery, normal, weights, masks)
         by_key, dkey = self.key.back(dkey, normal, weights, masks)
         by_value, dvalue = self.value.back(dvalue, normal, weights, masks)
         dx = dmiddle + gradient(self.norm)(x, weights[0], by_query + by_key + by_value)[0]
         return (dx, *dquery, *dkey, *dvalue, *dout, *dgate, *dup, *ddown)
+
+
+class Head(nn.Cell):
+    """The mean loss at what is learned, how many tokens that is, and the gradient of the hidden states it is made of."""
+
+    def __init__(self, eps: float, ignored: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.norm, self.ignored = Norm(eps), ignored
+        self.largest, self.add = ops.ArgMaxWithValue(-1), ops.TensorScatterAdd()
+
+    def construct(self, hidden, places, targets, norm, matrix):
+        """`hidden` are [tokens, hidden] of the last layer, `places` and `targets` [batch, learned] a sequence's."""
+        batch, tokens = places.shape[0], hidden.shape[0]
+        begin = ops.cast(ops.arange(batch).reshape((batch, 1)) * (tokens // batch), mindspore.int32)
+        at, targets = (places + begin).reshape((-1,)), targets.reshape((-1,))
+        learned = ops.cast(targets != self.ignored, mindspore.float32)
+        count = learned.sum()
+        rows = ops.cast(ops.arange(targets.shape[0]), mindspore.int32)
+        wanted = ops.stack((rows, ops.select(targets == self.ignored, ops.zeros_like(targets), targets)), 1)
+
+        states = ops.gather(hidden, at, 0)
+        logits = by_inputs(self.norm(states, norm), matrix)  # [batch * learned, vocabulary]
+        shares = softmax(logits)
+        likeliest, largest = self.largest(logits)
+        # Minus the logarithm of the share of what is wanted, but that it may be too small for a float.
+        likeliest = ops.gather_nd(shares, ops.stack((rows, ops.cast(likeliest, mindspore.int32)), 1))
+        surprise = largest - ops.gather_nd(logits, wanted) - ops.log(likeliest)
+        dlogits = self.add(shares, wanted, -ops.ones_like(learned))
+        # Each row of `dlogits` times its part of the mean: here, where there are fewer numbers.
+        dnormal = product(dlogits, matrix) * (learned / count).reshape((-1, 1))
+        dstates = gradient(self.norm)(states, norm, dnormal)[0]
+        return (surprise * learned).sum() / count, count, ops.unsorted_segment_sum(dstates, at, tokens)

@@ -10,14 +10,15 @@ Importing this module imports MindFormers: do it within `quiet.framework_log`.
 
 from typing import NamedTuple
 
-import mindspore
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindformers.tools.utils import get_real_rank
 from mindformers.wrapper.wrapper import get_real_models
 from mindpet.delta.lora import LoRADense
 from mindspore import Parameter, Tensor, nn, ops
 
-from abacus.training.layer import KEPT, MATRICES, NORMS, Attention, Back, Forward, Shape
+from abacus.core.errors import InputError
+from abacus.training.dropout import Dropout
+from abacus.training.layer import MATRICES, NORMS, Attention, Back, Forward, Head, Shape
 from abacus.training.packed import PackedLlamaForCausalLM
 from abacus.training.repeatable import PortableTrainOneStepCell
 
@@ -36,43 +37,23 @@ class Start(nn.Cell):
         return self.embed(ids.reshape(-1)), mask
 
 
-class Loss(nn.Cell):
-    """The mean loss at what is learned, given the last layer's output [tokens, hidden]."""
-
-    def __init__(self, llama: PackedLlamaForCausalLM) -> None:
-        super().__init__(auto_prefix=False)
-        self.norm, self.loss_at = llama.model.norm_out, llama.loss_at
-
-    def construct(self, hidden, places, targets):
-        return self.loss_at(self.norm(hidden), places, targets)
-
-
-class End(nn.Cell):
-    """The loss, how many tokens are learned, and the gradient of the last layer's output [tokens, hidden]."""
-
-    def __init__(self, llama: PackedLlamaForCausalLM) -> None:
-        super().__init__(auto_prefix=False)
-        self.gradient, self.ignored = mindspore.value_and_grad(Loss(llama), 0), llama.ignore_token_id
-
-    def construct(self, hidden, places, targets):
-        loss, change = self.gradient(hidden, places, targets)
-        return loss, ops.cast(targets != self.ignored, mindspore.float32).sum(), change
-
-
 class Layer(NamedTuple):
-    """A layer of the model: its two graphs, its weights and the seeds of its dropouts."""
+    """A layer of the model: its two graphs, its weights, and the dropout of each LoRA."""
 
     forward: Forward
     back: Back
     frozen: list[Tensor]
     lora: list[Parameter]
-    seeds: list[Tensor]
+    dropouts: list[Dropout]
 
 
 class Layerwise:
     """The loss of a packed Llama and the gradients of its LoRA, for batches of one size."""
 
     def __init__(self, llama: PackedLlamaForCausalLM, batch: int) -> None:
+        if isinstance(llama.lm_head, LoRADense):
+            where = "model.model_config.pet_config.target_modules"
+            raise InputError(where, "matches lm_head", "layers' matrices alone")
         sides: dict[Shape, tuple[Forward, Back]] = {}
         self.layers = []
         for cell in llama.model.layers:
@@ -81,7 +62,7 @@ class Layerwise:
             shape = _shape(llama.config, batch, adapted)
             if shape not in sides:
                 attention = Attention(shape, llama.model.freqs_mgr)
-                sides[shape] = Forward(shape, attention, get_real_rank()), Back(shape, attention)
+                sides[shape] = Forward(shape, attention), Back(shape, attention)
             # Tensors that share the weights' memory: for each new Parameter a graph would be compiled anew.
             frozen = [Tensor(one.weight) for one in (*(_at(cell, name) for name in NORMS), *matrices)]
             lora = [
@@ -89,9 +70,16 @@ class Layerwise:
                 for one in adapted.values()
                 for part in (one.mindpet_delta_lora_a, one.mindpet_delta_lora_b)
             ]
-            seeds = [one.lora_dropout.seed for one in adapted.values() if shape.dropout]
-            self.layers.append(Layer(*sides[shape], frozen, lora, seeds))
-        self.start, self.end = Start(llama.model, shape), End(llama)
+            dropouts = [
+                Dropout(shape.dropout, one.lora_dropout.number, one.weight.shape[1])
+                for one in adapted.values()
+                if shape.dropout
+            ]
+            self.layers.append(Layer(*sides[shape], frozen, lora, dropouts))
+        self.start, self.head = Start(llama.model, shape), Head(shape.eps, llama.ignore_token_id)
+        self.last = [Tensor(one.weight) for one in (llama.model.norm_out, llama.lm_head)]
+        # Of the sequences of all ranks' batch these are here.
+        self.sequences, self.length = range(get_real_rank() * batch, (get_real_rank() + 1) * batch), shape.seq
 
     def gradients(
         self, step: Parameter, ids: Tensor, rows: Tensor, places: Tensor, targets: Tensor
@@ -101,17 +89,17 @@ class Layerwise:
         `step` is the count of steps made, by which dropout differs; the rest is PackedLlamaForCausalLM's.
         """
         hidden, mask = self.start(ids, rows)
-        step, passed = Tensor(step), []
+        done, passed = int(step.asnumpy()[0]), []
         for layer in self.layers:
-            weights = [*layer.frozen, *map(Tensor, layer.lora)]
-            found = layer.forward(hidden, mask, step, *weights, *layer.seeds)
-            passed.append((hidden, weights, found[1:]))
-            hidden = found[0]
-        loss, learned, change = self.end(hidden, places, targets)
+            masks = [Tensor.from_numpy(one.mask(done, self.sequences, self.length)) for one in layer.dropouts]
+            given = (*layer.frozen, *map(Tensor, layer.lora), *masks)
+            y, *kept = layer.forward(hidden, mask, *given)
+            passed.append((hidden, *kept, *given))
+            hidden = y
+        loss, learned, change = self.head(hidden, places, targets, *self.last)
         gradients = {}
         for layer in reversed(self.layers):
-            x, weights, kept = passed.pop()
-            change, *own = layer.back(change, x, mask, *kept[:KEPT], *weights, *kept[KEPT:])
+            change, *own = layer.back(change, *passed.pop())
             gradients |= {weight.name: value for weight, value in zip(layer.lora, own, strict=True)}
         return loss, learned, gradients
 

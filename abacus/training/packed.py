@@ -51,16 +51,10 @@ class PackedLlamaForCausalLM(LlamaForCausalLM):
         `input_ids` and `rows` (0 is padding) are int32 [batch, seq]; at `places` [batch, learned] of a sequence the
         token `targets` [batch, learned] comes next, or nothing that is learned (`ignore_token_id`).
         """
+        batch, seq = input_ids.shape
         hidden = self.model(rows, self.model.tok_embeddings(input_ids))  # [batch, seq, hidden]
-        return self.loss_at(hidden.reshape((-1, self.hidden_size)), places, targets)
-
-    def loss_at(self, hidden, places, targets):
-        """The mean loss given all hidden states, [batch * seq, hidden]."""
-        batch, seq = places.shape[0], hidden.shape[0] // places.shape[0]
         begin = ops.arange(batch).reshape((batch, 1)) * seq
         at = (places + ops.cast(begin, mindspore.int32)).reshape((-1,))
-        logits = self.lm_head(ops.gather(hidden, at, 0))  # [batch * learned, vocabulary]
-        targets = targets.reshape((-1,))
-        return ops.cross_entropy(
-            ops.cast(logits, mindspore.float32), targets, ignore_index=self.ignore_token_id
-        )
+        hidden = ops.gather(hidden.reshape((batch * seq, self.hidden_size)), at, 0)
+        logits = ops.cast(self.lm_head(hidden), mindspore.float32)  # [batch * learned, vocabulary]
+        return ops.cross_entropy(logits, targets.reshape((-1,)), ignore_index=self.ignore_token_id)

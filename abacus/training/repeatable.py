@@ -46,18 +46,20 @@ class BatchShares:
 SPREAD, SPREAD_AGAIN = 0x7FEB352D, 0x846CA68B
 
 
-class RepeatableMask(nn.Cell):
-    """Dropout's mask, scaled: 0 or 1 / (1 - p), as a function of `seed`, of the step, and of a value's row, place and channel.
+class RepeatableDropout(nn.Cell):
+    """Dropout whose mask is a function of `seed`, of the step, and of a value's row in the batch, place and channel.
 
     So it is the same in every process (MindSpore's own is not on a CPU, seeded or not), in a run that goes on
     after `step` as in one that never stopped, and for a row whichever of the ranks has it. The uniform numbers
     are a hash, of 32 bits: for each row and place one, for each channel one, and of both together one more.
     """
 
-    def __init__(self, p: float, rank: int = 0) -> None:
-        super().__init__(auto_prefix=False)
-        self.rank, self.scale = rank, 1 / (1 - p)
+    def __init__(self, p: float, seed: int, step: mindspore.Parameter, rank: int = 0) -> None:
+        super().__init__()
+        self.p, self.number, self.rank, self.step = p, seed, rank, step
+        self.seed = mindspore.Tensor(seed % 2**32, mindspore.uint32)
         self.least = mindspore.Tensor(round(p * 2**32), mindspore.uint32)
+        self.scale = 1 / (1 - p)
         self.xor, self.shift = ops.BitwiseXor(), ops.RightShift()
         numbers = (SPREAD, SPREAD_AGAIN, 16, 15)
         self.spread, self.again, self.half, self.most = (
@@ -70,31 +72,18 @@ class RepeatableMask(nn.Cell):
         x = self.xor(x, self.shift(x, self.most)) * self.again
         return self.xor(x, self.shift(x, self.half))
 
-    def construct(self, tokens, channels, seed, step):
-        """float32 [tokens, channels] for this rank's tokens, the batch's rows one after the other."""
+    def construct(self, x):
+        if not self.training:
+            return x
+        tokens, channels = ops.shape(x)  # LoRADense gives the batch's rows one after the other
         places = ops.cast(ops.arange(self.rank * tokens, (self.rank + 1) * tokens), mindspore.uint32)
-        key = self.hashed(self.hashed(ops.cast(step, mindspore.uint32)) + seed)
+        key = self.hashed(self.hashed(ops.cast(self.step, mindspore.uint32)) + self.seed)
         places = self.hashed(places + key).reshape((tokens, 1))
         columns = self.hashed(self.hashed(ops.cast(ops.arange(channels), mindspore.uint32)) + key)
         # Half of a hash: its parts are mixed already, and this is done for every value.
         both = self.xor(places, columns) * self.spread
         keep = self.xor(both, self.shift(both, self.most)) * self.again >= self.least
-        return ops.cast(keep, mindspore.float32) * self.scale
-
-
-class RepeatableDropout(nn.Cell):
-    """Dropout by a RepeatableMask. `step` is the count of steps made, which the optimiser keeps and checkpoints hold."""
-
-    def __init__(self, p: float, seed: int, step: mindspore.Parameter, rank: int = 0) -> None:
-        super().__init__()
-        self.p, self.mask = p, RepeatableMask(p, rank)
-        self.step, self.seed = step, mindspore.Tensor(seed % 2**32, mindspore.uint32)
-
-    def construct(self, x):
-        if not self.training:
-            return x
-        tokens, channels = ops.shape(x)  # LoRADense gives the batch's rows one after the other
-        return x * ops.cast(self.mask(tokens, channels, self.seed, self.step), x.dtype)
+        return x * ops.cast(keep, x.dtype) * self.scale
 
 
 def repeatable(network: nn.Cell, seed: int, step: mindspore.Parameter) -> int:

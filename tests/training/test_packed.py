@@ -107,8 +107,8 @@ def test_gradients_are_those_of_the_rows_alone(inputs: Path, first: Path) -> Non
 
 
 def test_a_layer_at_a_time_is_as_the_whole_model(inputs: Path) -> None:
-    """With dropout, and LoRA on every matrix, by MindSpore's own gradients too."""
-    lora = {"lora_dropout": 0.2, "target_modules": "|".join(f".*{name}" for name in MATRICES)}
+    """LoRA on every matrix, without dropout: what MindSpore's own gradients do in its one graph."""
+    lora = {"lora_dropout": 0.0, "target_modules": "|".join(f".*{name}" for name in MATRICES)}
     folders = []
     for name in (LAYERWISE, "PortableTrainOneStepCell"):
         write_training(inputs, training(True, lora, runner_wrapper={"type": name}), Path(f"{name}.yaml"))

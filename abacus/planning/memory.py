@@ -27,6 +27,7 @@ LOSS_ARRAYS = 4
 # On a CPU, arrays of float32: for each token and layer of the hidden size, of the feed-forward size, and of
 # heads times places; and for each token of the vocabulary's size.
 CPU_HIDDEN, CPU_GATED, CPU_SCORES, CPU_LOSS = 55, 6, 10.5, 16
+CPU_HEAD = 2.5  # of the vocabulary's size, where the loss has a graph of its own
 UNITS = {"KB": 2**10, "MB": 2**20, "GB": 2**30}
 
 
@@ -76,15 +77,16 @@ def _on_cpu(run: Run, adapted: Sequence[Adapted]) -> Activations:
     model, tokens = run.model, _tokens(run)
     layer = CPU_HIDDEN * model.hidden_size + CPU_GATED * model.intermediate_size
     layer += CPU_SCORES * model.num_heads * run.settings.seq_length
-    loss = _learned(run) * FLOAT32 * CPU_LOSS * model.vocab_size
+    logits = _learned(run) * FLOAT32 * model.vocab_size
     if run.framework["runner_wrapper"]["type"] != LAYERWISE:
-        return Activations(int(tokens * FLOAT32 * layer * model.num_layers), loss)
-    # The input, queries, what attention has mixed and what is added to; keys and values; gates; dropout's masks.
+        return Activations(int(tokens * FLOAT32 * layer * model.num_layers), CPU_LOSS * logits)
+    # The input, queries, what attention has mixed and what is added to; keys and values; shares of attention; gates.
     keys = model.hidden_size // model.num_heads * model.n_kv_heads
     passed = 4 * model.hidden_size + 2 * keys + 2 * model.intermediate_size
+    passed += model.num_heads * run.settings.seq_length
     masks = sum(one.width for one in adapted) if model.pet_config.lora_dropout else 0
     kept = tokens * FLOAT32 * (passed * model.num_layers + masks)
-    return Activations(int(kept), loss + int(tokens * FLOAT32 * layer))
+    return Activations(int(kept), int(CPU_HEAD * logits + tokens * FLOAT32 * layer))
 
 
 def _layer(run: Run, width: int) -> float:

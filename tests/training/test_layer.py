@@ -72,7 +72,7 @@ def test_a_layer_goes_back_as_mindspore_does(adapted: tuple[int, ...], dropout: 
     weights = [drawn(source, HIDDEN) for _ in NORMS]
     weights += [drawn(source, OUTPUTS[n], INPUTS[n]) / INPUTS[n] ** 0.5 for n in EVERY]
     weights += [
-        drawn(source, *size) * 0.2 * 0.2 for n in adapted for size in ((RANK, INPUTS[n]), (OUTPUTS[n], RANK))
+        drawn(source, *size) * 0.2 for n in adapted for size in ((RANK, INPUTS[n]), (OUTPUTS[n], RANK))
     ]
     kept = [source.random((TOKENS, INPUTS[n])) >= dropout for n in adapted if dropout]
     masks = [Tensor((one / (1 - dropout)).astype(np.float32)) for one in kept]

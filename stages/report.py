@@ -1,7 +1,7 @@
 """Compare the checkpoints: the best one, the gate, the contest's figures.
 
-python -m stages.report --metrics metrics/checkpoints --predictions data/predictions
-    --summary metrics/summary.json --table metrics/checkpoints.csv
+python -m stages.report --metrics metrics/checkpoints --answers metrics/answers
+    --predictions data/predictions --summary metrics/summary.json --table metrics/checkpoints.csv
 
 Checkpoint 0 is the base model; the gate is 90 % of its F1 and EM (MindFormers' definition).
 """
@@ -13,19 +13,22 @@ from abacus.core.documents import write_json
 from abacus.core.files import replacing
 from abacus.core.params import PATH, checkpoints
 from abacus.core.process import run
+from abacus.scoring import questions
 from abacus.scoring.checkpoint import ABOUT, read_about
 from abacus.scoring.summary import choose, read_metrics, summarise, write_table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare the checkpoints.")
-    for name in ("metrics", "predictions", "summary", "table"):
+    for name in ("metrics", "answers", "predictions", "summary", "table"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)
     to = parser.parse_args()
-    metrics = read_metrics(to.metrics, checkpoints(to.params))
+    numbers = checkpoints(to.params)
+    metrics, outcomes = read_metrics(to.metrics, numbers), questions.read_all(to.answers, numbers)
     best = choose(metrics)
-    summary = summarise(metrics, best, read_about(to.predictions / str(best.number) / ABOUT))
+    sizes = read_about(to.predictions / str(best.number) / ABOUT)
+    summary = summarise(metrics, best, sizes, outcomes)
     with (
         replacing(to.summary) as summary_part,
         replacing(to.table) as table_part,

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from abacus.profile import concerns, load
 from abacus.training.configuration import Training, training_from, training_of
+from abacus.training.progress import STEPS, read_steps
 from abacus.weights.checkpoint import random_weights, save_checkpoint
 
 ROOT = Path(__file__).parent.parent
@@ -67,6 +69,21 @@ def command(folder: Path, out: str, log: str, *more: str) -> subprocess.Complete
     process = start(folder, out, "--log", f"logs/{log}", *more)
     stdout, stderr = process.communicate()
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def steps_done(folder: Path) -> int:
+    """Steps that the run in the scratch folder has recorded."""
+    return max((len(read_steps(path)) for path in folder.glob(f".scratch/finetune/*/{STEPS}")), default=0)
+
+
+def kill_after(folder: Path, out: str, step: int, *more: str, wait: float = 0.0) -> None:
+    """Start the stage and kill it when `step` is recorded, `wait` seconds later."""
+    process = start(folder, out, *more)
+    while steps_done(folder) < step and process.poll() is None:
+        time.sleep(0.002)
+    time.sleep(wait)
+    process.kill()
+    process.communicate()
 
 
 def write_training(folder: Path, training: Training, name: Path = concerns.TRAIN) -> None:

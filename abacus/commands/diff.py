@@ -1,21 +1,25 @@
-"""Compare metrics, sorted: file, metric, old, new, change.
+"""Compare metrics, sorted, and the answers to the same questions by McNemar's exact test.
 
     make diff [FROM=HEAD] [TO=revision]
 
-Without TO the workspace is compared, with FROM or with the last commit.
+Without TO the workspace is compared, with FROM or with the last commit. A revision is git's, or an experiment of DVC.
 """
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from abacus.core.documents import read_json
+from abacus.core.documents import read_json, read_text
 from abacus.core.errors import InputError
+from abacus.core.git import git
 from abacus.pipeline.mend import check_conflicts
-from abacus.scoring.summary import aligned
+from abacus.scoring import questions
+from abacus.scoring.questions import Outcomes
+from abacus.scoring.tables import aligned, interval
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +30,49 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     check_conflicts()
     rows = lines(changes(args.old, args.new))
-    print(aligned(rows) if len(rows) > 1 else "no metric has changed")
+    if len(rows) == 1:
+        print("no metric has changed")
+        return
+    print(aligned(rows))
+    print(paired(answers(args.old), answers(args.new), args.old, args.new or "the workspace"))
+
+
+def answers(revision: str | None) -> dict[int, Outcomes]:
+    """What each checkpoint answered in a revision, or in the workspace; empty where no answers are kept."""
+    if revision is None:
+        texts = {path.name: read_text(path) for path in questions.FOLDER.glob("*.csv")}
+    else:
+        commit = commit_of(revision)
+        names = git("ls-tree", "--name-only", commit, f"{questions.FOLDER}/").splitlines()
+        texts = {Path(name).name: git("show", f"{commit}:./{name}") for name in names}
+    numbered = {int(Path(name).stem): text for name, text in texts.items() if Path(name).stem.isdecimal()}
+    place = f"{revision}:{questions.FOLDER}" if revision else str(questions.FOLDER)
+    return {n: questions.parse(text, f"{place}/{n}.csv") for n, text in sorted(numbered.items())}
+
+
+def commit_of(revision: str) -> str:
+    """The hash of a revision of git's, or else of DVC's last experiment of that name."""
+    with contextlib.suppress(InputError):
+        return git("rev-parse", "--verify", f"{revision}^{{commit}}").strip()
+    how = "--sort=committerdate", "--format=%(objectname)"
+    found = git("for-each-ref", *how, f"refs/exps/**/{revision}").split()
+    if not found:
+        raise InputError(revision, "is known neither to git nor as an experiment", "a revision")
+    return found[-1]
+
+
+def paired(old: dict[int, Outcomes], new: dict[int, Outcomes], *names: str) -> str:
+    """The table of what changed on the same questions, or a line that says why there is none."""
+    lacking = [name for name, found in zip(names, (old, new), strict=True) if not found]
+    if lacking:
+        return f"\nanswers are not compared: none in {questions.FOLDER} of {' and '.join(lacking)}"
+    both = {str(n): (old[n], new[n]) for n in new if n in old and old[n] != new[n]}
+    rows = questions.comparison(both)
+    if not both:
+        return "\nthe answers are right and wrong as they were"
+    if len(rows) == 1:
+        return "\nanswers are not compared: no question was asked in both"
+    return f"\nOn the same questions (McNemar's exact test):\n\n{aligned(rows)}"
 
 
 def changes(old: str, new: str | None) -> dict[str, Any]:
@@ -52,12 +98,23 @@ def changes(old: str, new: str | None) -> dict[str, Any]:
 
 
 def lines(document: dict[str, Any]) -> list[list[str]]:
-    """Return the table's rows, titles first, in the order of file and metric."""
+    """Return the table's rows, titles first, in the order of file and metric; an interval stands beside its value."""
     rows = [["file", "metric", "old", "new", "change"]]
     for path, metrics in sorted(document.items()):
-        for name, values in sorted(metrics.items()):
-            rows.append([path, name, *(show(values.get(key)) for key in ("old", "new", "diff"))])
+        bounds = {name: [f"{name}_{end}" for end in ("low", "high")] for name in metrics}
+        bounds = {name: ends for name, ends in bounds.items() if all(end in metrics for end in ends)}
+        shown = metrics.keys() - {end for ends in bounds.values() for end in ends}
+        for name in sorted(shown):
+            ends = [metrics[end] for end in bounds.get(name, ())]
+            cells = (beside(metrics[name].get(key), [end.get(key) for end in ends]) for key in ("old", "new"))
+            rows.append([path, name, *cells, show(metrics[name].get("diff"))])
     return rows
+
+
+def beside(value: Any, bounds: list[Any]) -> str:
+    """A value with its bounds behind it, if it has any."""
+    numbers = value is not None and all(isinstance(bound, int | float) for bound in bounds)
+    return interval(show(value), *bounds) if numbers else show(value)
 
 
 def show(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Bring the evaluation up to date and print one table, and nothing else unless something goes wrong.
+"""Bring the evaluation up to date and print its tables, and nothing else unless something goes wrong.
 
 make eval
 """
@@ -10,7 +10,7 @@ from abacus.core.params import checkpoints
 from abacus.pipeline import judge
 from abacus.pipeline.mend import mend
 from abacus.pipeline.reproduce import reproduce
-from abacus.scoring.summary import printed
+from abacus.scoring.tables import printed
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from abacus.core.params import checkpoints
 from abacus.pipeline import judge
 from abacus.pipeline.mend import mend
 from abacus.pipeline.reproduce import reproduce, set_profile
-from abacus.scoring.summary import printed
+from abacus.scoring.tables import printed
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -157,7 +157,15 @@ def write_json(path: Path, value: object) -> None:
 
 def read_csv(path: Path, columns: Collection[str], expected: str) -> list[dict[str, str]]:
     """Read a CSV file of these columns; InputError names the file if it has others, or no rows."""
-    rows = list(csv.DictReader(io.StringIO(read_text(path, expected))))
+    return parse_csv(read_text(path, expected), path, columns, expected)
+
+
+def parse_csv(text: str, path: object, columns: Collection[str], expected: str) -> list[dict[str, str]]:
+    """The rows of a CSV text that is called `path`; as `read_csv`."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:
+        raise InputError(path, f"not CSV ({error})", expected) from None
     if not rows or any(row.keys() != set(columns) or None in row.values() for row in rows):
         raise InputError(path, "other columns, or no rows", f"{', '.join(columns)} ({expected})")
     return rows

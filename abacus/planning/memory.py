@@ -5,8 +5,9 @@ On an accelerator: the tensors that the backward pass reads, counted as in secti
 GPT that is trained whole; here it is a Llama whose matrices are frozen (a product needs no copy of its input,
 but where LoRA stands), with RMSNorm, gated SiLU and grouped heads. No such device has checked it.
 
-On a CPU MindSpore 2.7 gives nothing back within a step: every result of the forward and backward pass counts.
-How many there are of each size was fitted to the peak memory of eight runs (two batch sizes of four models).
+On a CPU MindSpore 2.7 gives nothing back within a graph: every result of the forward and backward pass counts.
+How many there are of each size was fitted to the peak memory of eight runs (two batch sizes of four models). A step that
+goes layer by layer holds those of one layer, and of all layers what is kept for the way back.
 
 Not counted are the framework's own workspace and the buffers of messages between ranks.
 """
@@ -15,7 +16,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from abacus.profile.model import Framework
+from abacus.profile.model import LAYERWISE, Framework
 from abacus.training.configuration import Run
 
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -26,6 +27,7 @@ LOSS_ARRAYS = 4
 # On a CPU, arrays of float32: for each token and layer of the hidden size, of the feed-forward size, and of
 # heads times places; and for each token of the vocabulary's size.
 CPU_HIDDEN, CPU_GATED, CPU_SCORES, CPU_LOSS = 55, 6, 10.5, 16
+CPU_HEAD = 2.5  # of the vocabulary's size, where the loss has a graph of its own
 UNITS = {"KB": 2**10, "MB": 2**20, "GB": 2**30}
 
 
@@ -46,7 +48,7 @@ class Activations(NamedTuple):
 def activations(run: Run, adapted: Sequence[Adapted], head_parts: int) -> Activations:
     """Estimate for one rank of a run; `head_parts` ranks share the logits out."""
     if run.typed.context.device_target == "CPU":
-        return _on_cpu(run)
+        return _on_cpu(run, adapted)
     model, tensor = run.model, run.typed.parallel_config.model_parallel
     tokens, width, hidden = _tokens(run), WIDTHS[model.compute_dtype], model.hidden_size
     layer = _layer(run, width) + _lora(adapted, width) / model.num_layers
@@ -70,13 +72,21 @@ def _learned(run: Run) -> int:
     return run.framework["runner_config"]["batch_size"] * (run.settings.learned or run.settings.seq_length)
 
 
-def _on_cpu(run: Run) -> Activations:
-    """The arrays of all layers, and those of the vocabulary's size."""
+def _on_cpu(run: Run, adapted: Sequence[Adapted]) -> Activations:
+    """The arrays of the layers, and those of the vocabulary's size."""
     model, tokens = run.model, _tokens(run)
     layer = CPU_HIDDEN * model.hidden_size + CPU_GATED * model.intermediate_size
     layer += CPU_SCORES * model.num_heads * run.settings.seq_length
-    kept = tokens * FLOAT32 * layer * model.num_layers
-    return Activations(int(kept), _learned(run) * FLOAT32 * CPU_LOSS * model.vocab_size)
+    logits = _learned(run) * FLOAT32 * model.vocab_size
+    if run.framework["runner_wrapper"]["type"] != LAYERWISE:
+        return Activations(int(tokens * FLOAT32 * layer * model.num_layers), CPU_LOSS * logits)
+    # The input, queries, what attention has mixed and what is added to; keys and values; shares of attention; gates.
+    keys = model.hidden_size // model.num_heads * model.n_kv_heads
+    passed = 4 * model.hidden_size + 2 * keys + 2 * model.intermediate_size
+    passed += model.num_heads * run.settings.seq_length
+    masks = sum(one.width for one in adapted) if model.pet_config.lora_dropout else 0
+    kept = tokens * FLOAT32 * (passed * model.num_layers + masks)
+    return Activations(int(kept), int(CPU_HEAD * logits + tokens * FLOAT32 * layer))
 
 
 def _layer(run: Run, width: int) -> float:

@@ -20,7 +20,10 @@ Framework = dict[str, Any]
 
 Device = Literal["CPU", "Ascend"]
 NumberType = Literal["float32", "bfloat16", "float16"]
-Step = Literal["MFTrainOneStepCell", "TokenMeanTrainOneStepCell", "PortableTrainOneStepCell"]
+Step = Literal[
+    "MFTrainOneStepCell", "TokenMeanTrainOneStepCell", "PortableTrainOneStepCell", "LayerwiseTrainOneStepCell"
+]
+LAYERWISE = "LayerwiseTrainOneStepCell"
 One = Annotated[int, Field(ge=1, le=1, description="1, for nothing else is supported")]
 
 # They become an argument of pip and a name in a folder: nothing that begins with a dash, nothing that leads elsewhere.
@@ -373,6 +376,17 @@ def llama_of(config: ModelConfig) -> Llama:
     return Llama(rope_theta=config.theta, **numbers)
 
 
+# What LlamaConfig can have done besides, and LayerwiseTrainOneStepCell would leave undone.
+NOT_LAYERWISE = (
+    "attn_proj_has_bias",
+    "is_dynamic",
+    "qkv_concat",
+    "qkv_has_bias",
+    "quant_config",
+    "residual_dtype",
+    "rmsnorm_compute_2d",
+    "use_ring_attention",
+)
 MODES = "(0 and False for data parallel, 1 and True for tensor parallel)"
 
 
@@ -401,15 +415,35 @@ def _check_shares(document: Document, place: str) -> None:
         ("parallel_config.model_parallel", tensor, 1 if target == "CPU" else tensor, "on a CPU"),
         ("runner_wrapper.type", *_step(document, target, data, tensor), "for what it needs there"),
     ]
+    if document.runner_wrapper.type == LAYERWISE:
+        if document.abacus.prompt.packing is None:
+            raise InputError(place, "abacus.prompt.packing is missing", f"sequences of rows for {LAYERWISE}")
+        wanted += _layerwise(document.model.config)
     for key, value, expected, why in wanted:
         if value != expected:
             raise InputError(place, f"{key} is {value!r}", f"{expected!r} {why}")
+
+
+def _layerwise(model: ModelConfig) -> list[tuple[str, object, object, str]]:
+    """What a layer's graphs of abacus/training/layer.py take for granted."""
+    extra, why = model.model_extra or {}, "for nothing else is computed"
+    types = (
+        "compute_dtype",
+        "layernorm_compute_type",
+        "softmax_compute_type",
+        "rotary_dtype",
+        "param_init_type",
+    )
+    found: dict[str, tuple[object, object]] = {"use_flash_attention": (model.use_flash_attention, False)}
+    found |= {key: (getattr(model, key), "float32") for key in types}
+    found |= {key: (extra.get(key) or None, None) for key in NOT_LAYERWISE}
+    return [(f"model.model_config.{key}", *pair, f"{why} by {LAYERWISE}") for key, pair in found.items()]
 
 
 def _step(document: Document, target: str, data: int, tensor: int) -> tuple[str, str]:
     """The training step that the profile names, and the one that gives the mean over all learned tokens."""
     named = document.runner_wrapper.type
     if target == "CPU":
-        return named, "PortableTrainOneStepCell"
+        return named, LAYERWISE if named == LAYERWISE else "PortableTrainOneStepCell"
     # Tensor parallel computes one loss of the whole batch; data parallel alone has one a rank.
     return named, "TokenMeanTrainOneStepCell" if data > 1 and tensor == 1 else named

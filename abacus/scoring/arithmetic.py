@@ -17,7 +17,8 @@ import re
 from decimal import Context, Decimal, InvalidOperation
 
 from abacus.problems.categories import Problem
-from abacus.problems.workings import line, precision, recognise, round_at
+from abacus.problems.workings import line, precision, recognise, round_at, working
+from abacus.scoring.graded import Graded, grade
 from abacus.scoring.written import Final, final_number, normal, read
 
 TOLERANT_DECIMALS = 2
@@ -74,11 +75,8 @@ def weight(pieces: list[str]) -> int:
 
 def strict(problem: Problem, completion: str, recipe: str, decimals: int, ended: bool = True) -> bool:
     """Whether the completion's final answer is the recipe's answer, at the recipe's precision."""
-    found, taught = answered(problem, completion, ended), gold(line(problem, recipe, decimals))
-    if not isinstance(found, Decimal) or not isinstance(taught, Decimal):
-        return found == taught
-    places = precision(problem.category, recipe, decimals)
-    return found == taught if places is None else rounded(found, places) == rounded(taught, places)
+    found, taught = compared(problem, completion, recipe, decimals, ended)
+    return found == taught
 
 
 def tolerant(problem: Problem, completion: str, recipe: str, decimals: int, ended: bool = True) -> bool:
@@ -91,6 +89,23 @@ def tolerant(problem: Problem, completion: str, recipe: str, decimals: int, ende
     if abs(published) >= LARGE:
         return LARGE_DIGITS.plus(found) == LARGE_DIGITS.plus(published)
     return rounded(found, TOLERANT_DECIMALS) == rounded(published, TOLERANT_DECIMALS)
+
+
+def graded(problem: Problem, completion: str, recipe: str, decimals: int, ended: bool = True) -> Graded:
+    """What is right of a completion that need not be right (abacus/scoring/graded.py)."""
+    found, taught = compared(problem, completion, recipe, decimals, ended)
+    return grade(completion, found, working(problem, recipe, decimals), taught)
+
+
+def compared(
+    problem: Problem, completion: str, recipe: str, decimals: int, ended: bool
+) -> tuple[Final | None, Final]:
+    """Return a completion's final answer and the one that is taught, both at the recipe's precision."""
+    found, taught = answered(problem, completion, ended), gold(line(problem, recipe, decimals))
+    places = precision(problem.category, recipe, decimals)
+    if places is None or not isinstance(found, Decimal) or not isinstance(taught, Decimal):
+        return found, taught
+    return rounded(found, places), rounded(taught, places)
 
 
 def answered(problem: Problem, completion: str, ended: bool) -> Final | None:

@@ -1,6 +1,8 @@
 """One checkpoint's predictions, read and judged."""
 
 import json
+from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from abacus.scoring.metrics import Answers, Judged, Reading
 ABOUT = "about.json"
 SIZES = ("step", "trainable_parameters", "base_parameters")
 LARGEST = 10**15  # nats or tokens; beyond it, and for NaN, a mean is no number that JSON has
+KEY = 12  # hexadecimal digits: two of 10 000 questions share them once in five million runs
 MATH = {
     "question": str,
     "completion": str,
@@ -28,26 +31,44 @@ READING = MATH | {"reference": str, "references": list}
 def judge(predictions: list[dict[str, Any]], recipe: Recipe, place: str = "math.jsonl") -> list[Judged]:
     """Judge answers to problems; errors name `place` and the line."""
     found = []
-    for line, prediction in enumerate(predictions, 1):
+    for line, (key, prediction) in enumerate(zip(keys(predictions), predictions, strict=True), 1):
         shown = clip(prediction["question"])
         try:
             problem = recognise(prediction["question"])
             said = prediction["completion"], recipe.workings, recipe.decimals, prediction["ended"]
             case = (problem, *said)
-            right = arithmetic.strict(*case), arithmetic.tolerant(*case)
+            right = arithmetic.strict(*case), arithmetic.tolerant(*case), arithmetic.graded(*case)
         except ValueError as error:
             raise InputError(f"{place}, line {line}", f"the question {error}: {shown}") from None
         except ArithmeticError:
             raise InputError(f"{place}, line {line}", f"the question has no answer: {shown}") from None
         likelihood = prediction["reference_nll"], prediction["reference_tokens"]
-        found.append(Judged(problem.category.name, *right, *likelihood))
+        found.append(Judged(key, problem.category.name, *right, *likelihood))
     return found
 
 
 def understand(predictions: list[dict[str, Any]]) -> list[Reading]:
     """Answers to reading questions as they are scored."""
-    keys = ("reference", "references", "reference_nll", "reference_tokens")
-    return [Reading(first_line(one["completion"]), *(one[key] for key in keys)) for one in predictions]
+    scored = ("reference", "references", "reference_nll", "reference_tokens")
+    return [
+        Reading(key, first_line(one["completion"]), *(one[name] for name in scored))
+        for key, one in zip(keys(predictions), predictions, strict=True)
+    ]
+
+
+def keys(predictions: list[dict[str, Any]]) -> list[str]:
+    """A short name of each question, the same in every run that asks it: a hash of its id, if it has one, and text.
+
+    A text that is asked several times without an id, as of several passages, is told apart by its turn.
+    """
+    turns: Counter[tuple[str, str]] = Counter()
+    found = []
+    for one in predictions:
+        asked = str(one.get("id", "")), one["question"]
+        turns[asked] += 1
+        said = "\n".join((*asked, str(turns[asked])))
+        found.append(sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:KEY])
+    return found
 
 
 def first_line(completion: str) -> str:

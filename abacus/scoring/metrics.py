@@ -9,11 +9,14 @@ from typing import Literal, NamedTuple
 
 from abacus.core.errors import InputError
 from abacus.scoring import mindformers_f1, squad_f1
+from abacus.scoring.graded import Graded
+from abacus.scoring.intervals import of_mean
 
 
 class Reading(NamedTuple):
     """An answer to a reading question: what is scored of it, the first and all references, their likelihood."""
 
+    question: str  # its key
     line: str
     reference: str
     references: Sequence[str]
@@ -22,11 +25,13 @@ class Reading(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """An answer to a problem: the problem's category, whether it is right, the likelihood of the working."""
+    """An answer to a problem: the problem's category, whether it is right or what of it, the working's likelihood."""
 
+    question: str  # its key
     category: str
     strict: bool
     tolerant: bool
+    graded: Graded
     reference_nll: float  # nats, of all tokens of the recipe's working
     reference_tokens: int
 
@@ -43,6 +48,7 @@ class Metric(NamedTuple):
     """A metric: its key in the files, what it is, how it is shown, and how it is computed.
 
     `title` is that of its column in the table; one without has none. `better` is which way is better, if any.
+    `score` gives a number, or each answer's score from 0 to 100: then the metric is their mean, and has an interval.
     """
 
     name: str
@@ -51,23 +57,28 @@ class Metric(NamedTuple):
     digits: int
     better: Literal["higher", "lower", ""]
     definition: str
-    score: Callable[[Answers], float]
+    score: Callable[[Answers], float | list[float]]
+
+    @property
+    def bounds(self) -> tuple[str, ...]:
+        """The keys of its interval's bounds; none of what is no share."""
+        return (f"{self.name}_low", f"{self.name}_high") if self.unit == "%" else ()
 
     def shown(self, value: float) -> str:
         """A value as the table has it."""
         return f"{value:.{self.digits}f}"
 
 
-def percent(values: Iterable[bool]) -> float:
-    """The share of true values, in percent."""
-    return 100.0 * fmean(values)
+def percent(values: Iterable[float]) -> list[float]:
+    """Truth values or shares from 0 to 1, in percent."""
+    return [100.0 * value for value in values]
 
 
-def _strict(answers: Sequence[Judged]) -> float:
+def _strict(answers: Sequence[Judged]) -> list[float]:
     return percent(one.strict for one in answers)
 
 
-def _tolerant(answers: Sequence[Judged]) -> float:
+def _tolerant(answers: Sequence[Judged]) -> list[float]:
     return percent(one.tolerant for one in answers)
 
 
@@ -88,22 +99,22 @@ METRICS = (
     Metric(
         "squad_f1", "SQuAD F1", "%", 2, "higher",
         "the official SQuAD v1.1 F1: words shared with the best of all references, articles and punctuation dropped",
-        lambda answers: fmean(squad_f1.f1(one.line, one.references) for one in answers.reading),
+        lambda answers: [squad_f1.f1(one.line, one.references) for one in answers.reading],
     ),
     Metric(
         "squad_em", "SQuAD EM", "%", 2, "higher",
         "the official SQuAD v1.1 exact match with any reference, articles and punctuation dropped",
-        lambda answers: fmean(squad_f1.exact_match(one.line, one.references) for one in answers.reading),
+        lambda answers: [squad_f1.exact_match(one.line, one.references) for one in answers.reading],
     ),
     Metric(
         "mindformers_f1", "MF F1", "%", 2, "higher",
         "F1 of MindFormers' `EmF1Metric`: longest common run of tokens, one reference; the contest's gate uses it",
-        lambda answers: fmean(mindformers_f1.f1(one.line, one.reference) for one in answers.reading),
+        lambda answers: [mindformers_f1.f1(one.line, one.reference) for one in answers.reading],
     ),
     Metric(
         "mindformers_em", "MF EM", "%", 2, "higher",
         "exact match of MindFormers' `EmF1Metric`; never compare one definition with the other",
-        lambda answers: fmean(mindformers_f1.exact_match(one.line, one.reference) for one in answers.reading),
+        lambda answers: [mindformers_f1.exact_match(one.line, one.reference) for one in answers.reading],
     ),
     Metric(
         "answer_nll", "answer NLL", "nats", 3, "lower",
@@ -132,6 +143,26 @@ METRICS = (
         lambda answers: _tolerant(answers.math),
     ),
     Metric(
+        "math_form", "math form", "%", 2, "higher",
+        "answers laid out as the recipe's working is, whatever numbers stand in it, that come to an end and to a number",
+        lambda answers: percent(one.graded.form for one in answers.math),
+    ),
+    Metric(
+        "math_sign", "math sign", "%", 2, "higher",
+        "final answers that are positive, negative or zero as the taught one is",
+        lambda answers: percent(one.graded.sign for one in answers.math),
+    ),
+    Metric(
+        "math_magnitude", "math magnitude", "%", 2, "higher",
+        "final answers whose first digit stands for the same power of ten as the taught one's",
+        lambda answers: percent(one.graded.magnitude for one in answers.math),
+    ),
+    Metric(
+        "math_digits", "math digits", "%", 2, "higher",
+        "share of the final answer's digits that are right before the first wrong one, where sign and magnitude are right",
+        lambda answers: percent(one.graded.digits for one in answers.math),
+    ),
+    Metric(
         "math_nll", "math NLL", "nats", 3, "lower",
         "negative log-likelihood of the recipe's working given the problem, a token",
         lambda answers: per_token(answers.math),
@@ -145,19 +176,35 @@ METRICS = (
 
 
 def scores(answers: Answers) -> dict[str, float]:
-    """Every metric of a checkpoint by its name."""
-    return {metric.name: metric.score(answers) for metric in METRICS}
+    """Every metric of a checkpoint by its name, and after them the bounds of those that have an interval."""
+    found: dict[str, float] = {}
+    bounds: dict[str, float] = {}
+    for metric in METRICS:
+        score = metric.score(answers)
+        if isinstance(score, list):
+            found[metric.name] = fmean(score)
+            bounds |= zip(metric.bounds, of_mean(score), strict=True)
+        else:
+            found[metric.name] = score
+    return found | bounds
 
 
 # The columns of the accuracies by category.
-BY_CATEGORY = ("category", "math_problems", "math_strict", "math_tolerant")
+ACCURACIES = {"math_strict": _strict, "math_tolerant": _tolerant}
+BY_CATEGORY = (
+    "category",
+    "math_problems",
+    *(f"{name}{end}" for name in ACCURACIES for end in ("", "_low", "_high")),
+)
 
 
 def by_category(math: Sequence[Judged], names: Iterable[str]) -> list[dict[str, str | int | float]]:
-    """The accuracies of each of the categories `names` that was asked for: a row each."""
-    groups = {name: [one for one in math if one.category == name] for name in names}
-    return [
-        dict(zip(BY_CATEGORY, (name, len(group), _strict(group), _tolerant(group)), strict=True))
-        for name, group in groups.items()
-        if group
-    ]
+    """The accuracies, and their intervals, of each of the categories `names` that was asked for: a row each."""
+    rows: list[dict[str, str | int | float]] = []
+    for name in names:
+        group = [one for one in math if one.category == name]
+        if group:
+            each = [score(group) for score in ACCURACIES.values()]
+            values = [value for score in each for value in (fmean(score), *of_mean(score))]
+            rows.append(dict(zip(BY_CATEGORY, (name, len(group), *values), strict=True)))
+    return rows

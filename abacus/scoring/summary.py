@@ -1,4 +1,4 @@
-"""The checkpoints side by side: the best one, the gate, the contest's figures, the table."""
+"""The checkpoints side by side: the best one, the gate, the contest's figures."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from abacus.core.documents import read_json, write_csv
 from abacus.core.errors import InputError
 from abacus.scoring.metrics import METRICS
+from abacus.scoring.questions import EXACT, Outcomes, pair
 
 GATE = 0.9  # of the base model's scores by MindFormers' definition
 # What all checkpoints must have been asked alike.
@@ -17,6 +18,7 @@ FIXED_DENOMINATOR = 8_030_000_000
 RATIO_WEIGHT, MATH_WEIGHT = 0.3, 0.7
 # What the table shows, the summary needs: a checkpoint's metrics that have a column.
 COLUMNS = tuple(metric for metric in METRICS if metric.title)
+INTERVAL = {metric.name: metric.bounds for metric in METRICS}
 LARGEST = 10**15
 FOLDER = Path("metrics/checkpoints")
 
@@ -44,7 +46,7 @@ def read_metrics(folder: Path, numbers: list[int]) -> dict[int, dict[str, Any]]:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read one checkpoint's metrics."""
     metrics = read_json(path, "a checkpoint's metrics (run `make eval`)")
-    needed = [metric.name for metric in COLUMNS]
+    needed = [name for metric in COLUMNS for name in (metric.name, *metric.bounds)]
     missing = {key for key in needed if type(metrics.get(key)) not in (int, float)}
     if missing:
         raise InputError(path, f"no number for {', '.join(sorted(missing))}", advice="run `make eval`")
@@ -81,9 +83,20 @@ def choose(metrics: dict[int, dict[str, Any]]) -> Choice:
     return Choice(best, best in passing)
 
 
-def summarise(metrics: dict[int, dict[str, Any]], best: Choice, sizes: Mapping[str, int]) -> dict[str, Any]:
-    """Return the summary; `sizes` are the best checkpoint's `trainable_parameters` and `base_parameters`."""
-    base, chosen = metrics[0], metrics[best.number]
+def summarise(
+    metrics: Mapping[int, dict[str, Any]],
+    best: Choice,
+    sizes: Mapping[str, int],
+    outcomes: Mapping[int, Outcomes],
+) -> dict[str, Any]:
+    """Return the summary; `sizes` are the best checkpoint's `trainable_parameters` and `base_parameters`.
+
+    `outcomes` are those of the base model, the best checkpoint and the last one; each `_p` is that of McNemar's exact
+    test against the base model, on the questions that both were asked.
+    """
+    base, chosen, last = metrics[0], metrics[best.number], max(metrics)
+    tests = {n: {name: one.p for name, one in pair(outcomes[0], outcomes[n])} for n in (best.number, last)}
+    accuracies = [name for name in EXACT if name.startswith("math")]
     trainable = sizes["trainable_parameters"]
     ratio = trainable / FIXED_DENOMINATOR
     return {
@@ -95,8 +108,11 @@ def summarise(metrics: dict[int, dict[str, Any]], best: Choice, sizes: Mapping[s
         "mindformers_em": chosen["mindformers_em"],
         "squad_f1": chosen["squad_f1"],
         "squad_em": chosen["squad_em"],
-        "math_strict": chosen["math_strict"],
-        "math_tolerant": chosen["math_tolerant"],
+        **{key: chosen[key] for name in accuracies for key in (name, *INTERVAL[name])},
+        **{f"{name}_p": tests[best.number].get(name, 1.0) for name in accuracies},
+        "last_checkpoint": last,
+        **{f"last_{key}": metrics[last][key] for name in accuracies for key in (name, *INTERVAL[name])},
+        **{f"last_{name}_p": tests[last].get(name, 1.0) for name in accuracies},
         "trainable_parameters": trainable,
         "ratio_of_8_03e9": ratio,
         "ratio_of_base": trainable / sizes["base_parameters"],
@@ -105,39 +121,7 @@ def summarise(metrics: dict[int, dict[str, Any]], best: Choice, sizes: Mapping[s
     }
 
 
-def table(metrics: dict[int, dict[str, Any]]) -> list[list[str]]:
-    """Return the table's rows, titles first."""
-    rows = [["checkpoint", *(metric.title for metric in COLUMNS), "gate"]]
-    for number, m in metrics.items():
-        gate = "base" if number == 0 else "passed" if passes(m, metrics[0]) else "missed"
-        rows.append([str(number), *(metric.shown(m[metric.name]) for metric in COLUMNS), gate])
-    return rows
-
-
-def aligned(rows: list[list[str]]) -> str:
-    """Lay rows out in columns, as Markdown."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["| " + " | ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows]
-    lines.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
-    return "\n".join(lines)
-
-
 def write_table(path: Path, metrics: dict[int, dict[str, Any]]) -> None:
     """Write every metric of every checkpoint as CSV, for plots; a metric that one lacks is blank."""
     keys = dict.fromkeys(key for m in metrics.values() for key in m)
     write_csv(path, [{"checkpoint": number, **m} for number, m in metrics.items()], ["checkpoint", *keys])
-
-
-def printed(numbers: list[int], folder: Path = FOLDER) -> str:
-    """Return the table of the metrics in a folder, and a line for the best checkpoint."""
-    metrics = read_metrics(folder, numbers)
-    best = choose(metrics)
-    verdict = "passes" if best.passes else "does not pass"
-    halves = ", ".join(half(title, metrics[0][key]) for title, key in GATED.items())
-    return f"{aligned(table(metrics))}\nbest: checkpoint {best.number}, which {verdict} the gate ({halves})"
-
-
-def half(title: str, base: float) -> str:
-    """What the gate asks of a score, of which the base model has `base` percent."""
-    empty = f" is empty: the base model's {title} is 0" if base == 0 else ""
-    return f"{title} >= {GATE * base:.2f}{empty}"

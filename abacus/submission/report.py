@@ -2,11 +2,11 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from abacus.scoring import summary
-from abacus.scoring.metrics import BY_CATEGORY
+from abacus.scoring import summary, tables
+from abacus.scoring.metrics import ACCURACIES
 from abacus.submission.run import Finished
 from abacus.text.prompt import READING, TEMPLATES
 
@@ -160,9 +160,15 @@ def reading(run: Finished) -> str:
 
 {table(titles, rows)}
 
-各 checkpoint（0 为基座；MF 为 MindFormers 的 EmF1Metric，SQuAD 为官方定义，二者不可互比）：
+各 checkpoint（0 为基座；MF 为 MindFormers 的 EmF1Metric，SQuAD 为官方定义，二者不可互比；方括号内为 95 % 置信区间，准确率为 Wilson，F1 为 bootstrap）：
 
-{summary.aligned(summary.table(run.metrics))}
+{tables.aligned(tables.table(run.metrics))}
+
+{tables.aligned(tables.finer(run.metrics))}
+
+与基座在相同题目上的比较（McNemar 精确检验，p ≥ 0.05 即无法区分）：
+
+{tables.aligned(tables.differences(run.outcomes, s["best_checkpoint"]))}
 
 提示模板（prompt）：
 
@@ -175,9 +181,9 @@ def arithmetic(run: Finished) -> str:
     """Math accuracy, and how an answer is made."""
     decode, best = run.decode, run.summary["best_checkpoint"]
     scores = run.metrics[best]
-    rows = [("全部（all）", scores["math_problems"], scores["math_strict"], scores["math_tolerant"])]
-    rows += [tuple(row[key] for key in BY_CATEGORY) for row in run.categories]
-    titles = ("类别（category）", "题数", "strict（%）", "tolerant（%）")
+    rows = [("全部（all）", scores["math_problems"], *accuracies(scores))]
+    rows += [(row["category"], row["math_problems"], *accuracies(row)) for row in run.categories]
+    titles = ("类别（category）", "题数", "strict（%，95 % 区间）", "tolerant（%，95 % 区间）")
     return f"""## 6. 数学运算准确率与推理方式（Math Accuracy and Inference）
 
 留出的测试题 {scores["math_problems"]} 道，checkpoint {best}。取输出中最后一个数作为答案：strict 按所教的精度相等；tolerant 另许四舍五入到两位小数（一百万以上为六位有效数字）后相等。
@@ -189,6 +195,13 @@ def arithmetic(run: Finished) -> str:
 ```shell
 make predict CHECKPOINT={best} INPUT=test.json OUTPUT=answers.json
 ```"""
+
+
+def accuracies(found: Mapping[str, Any]) -> Iterator[str]:
+    """Both accuracies of a row, with their intervals; numbers or their texts."""
+    for name in ACCURACIES:
+        value, low, high = (float(found[key]) for key in (name, f"{name}_low", f"{name}_high"))
+        yield tables.interval(f"{value:.2f}", low, high)
 
 
 def score(run: Finished) -> str:

@@ -15,8 +15,10 @@ from abacus.data.selection import COUNTED
 from abacus.pipeline.lock import CHECKPOINTS, EXPORTS, METRICS, PROFILE, Lock, read_lock
 from abacus.profile import concerns
 from abacus.profile.model import Decode, Prompt
+from abacus.scoring import questions
 from abacus.scoring.checkpoint import ABOUT
 from abacus.scoring.metrics import BY_CATEGORY
+from abacus.scoring.questions import Outcomes
 from abacus.scoring.summary import FOLDER as SCORES
 from abacus.scoring.summary import choose, read_metrics, summarise
 from abacus.training.configuration import CONFIG, Run
@@ -135,6 +137,7 @@ class Finished:
     kinds: list[dict[str, str]]  # rows of the data, by category
     categories: list[dict[str, str]]  # the best checkpoint's accuracies
     summary: dict[str, Any]
+    outcomes: dict[int, Outcomes]
     asked: Asked
     checkpoints: list[Checkpoint]
 
@@ -147,6 +150,7 @@ def read_run() -> Finished:
     metrics = read_metrics(SCORES, checkpoints())
     for number, found in metrics.items():
         check_step(SCORES / f"{number}.json", found, number)
+    outcomes = questions.read_all(questions.FOLDER, list(metrics))
     best = choose(metrics)
     about = PREDICTIONS / str(best.number) / ABOUT
     said = read_json(about, "the output of stage predict")
@@ -168,7 +172,8 @@ def read_run() -> Finished:
         records=rows,
         metrics=metrics,
         categories=read_csv(CATEGORIES / f"{best.number}.csv", BY_CATEGORY, "the output of stage evaluate"),
-        summary=summarise(metrics, best, asked.model_dump()),
+        summary=summarise(metrics, best, asked.model_dump(), outcomes),
+        outcomes=outcomes,
         asked=asked,
         checkpoints=list_checkpoints(run, name, rows.written, best.number),
     )

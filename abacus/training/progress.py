@@ -88,7 +88,7 @@ class Progress:
         self._started = time.monotonic()
         if done:
             print(f"going on after step {done}, whose checkpoint is whole", file=self._user)
-        print(f"step {done + 1}: compiling the training graph (a minute or so, once)", file=self._user)
+        print(f"step {done + 1}: compiling the training graphs (once)", file=self._user)
 
     def show(self, done: Step) -> None:
         """Show one step more."""

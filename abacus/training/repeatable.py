@@ -56,7 +56,8 @@ class RepeatableDropout(nn.Cell):
 
     def __init__(self, p: float, seed: int, step: mindspore.Parameter, rank: int = 0) -> None:
         super().__init__()
-        self.rank, self.step, self.seed = rank, step, mindspore.Tensor(seed % 2**32, mindspore.uint32)
+        self.p, self.number, self.rank, self.step = p, seed, rank, step
+        self.seed = mindspore.Tensor(seed % 2**32, mindspore.uint32)
         self.least = mindspore.Tensor(round(p * 2**32), mindspore.uint32)
         self.scale = 1 / (1 - p)
         self.xor, self.shift = ops.BitwiseXor(), ops.RightShift()
@@ -121,19 +122,24 @@ class TokenMeanTrainOneStepCell(MFTrainOneStepCell):
         loss = self.network(*inputs)
         sens = ops.ones_like(loss) * ops.cast(scaling_sens, loss.dtype)
         grads = self.grad(self.network, self.weights)(*inputs, sens)
+        if len(inputs) == 2:  # a row each, [rows, seq_length + 1]
+            tokens, labels = inputs[0][:, :-1], inputs[1][:, 1:]
+            learned = ops.logical_and(tokens != self.pad, labels != self.ignored)
+        else:  # packed: the last are the targets
+            learned = inputs[3] != self.ignored
+        loss, factor = self.shared(loss, ops.cast(learned, mindspore.float32).sum())
+        return loss, grads, factor
+
+    def shared(self, loss, learned):
+        """The loss over all ranks given that of this one and how many tokens it has learned from, and the factor."""
         factor = self.grad_scale_factor
         if self.ranks > 1:
-            if len(inputs) == 2:  # a row each, [rows, seq_length + 1]
-                tokens, labels = inputs[0][:, :-1], inputs[1][:, 1:]
-                learned = ops.logical_and(tokens != self.pad, labels != self.ignored)
-            else:  # packed: the last are the targets
-                learned = inputs[3] != self.ignored
-            count = ops.cast(learned, mindspore.float32).sum().reshape((1,))
+            count = learned.reshape((1,))
             # What is averaged over the ranks afterwards: this rank's sum over the mean count of a rank.
             share = count * self.ranks / self.sum(count)
             loss = (self.sum(loss * share) / self.ranks).reshape(())
             factor = factor / share
-        return loss, grads, factor
+        return loss, factor
 
 
 @MindFormerRegister.register(MindFormerModuleType.WRAPPER)

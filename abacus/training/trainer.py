@@ -19,6 +19,7 @@ from mindspore.dataset import MindDataset
 from mindspore.nn import TrainOneStepCell
 from mindspore.train import Callback
 
+import abacus.training.layerwise
 import abacus.training.packed
 import abacus.training.repeatable  # noqa: F401  registers the classes that profiles name
 from abacus.core.errors import InputError

@@ -1,14 +1,17 @@
 """The sorted table of what `dvc metrics diff --json` says."""
 
 import argparse
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from abacus.commands import diff
-from abacus.commands.diff import lines
+from abacus.commands.diff import lines, paired
 from abacus.core.errors import InputError
+from abacus.scoring.questions import Outcome
+from tests.scores import write_answers
 from tests.workspace import dvc
 
 CHANGED = {
@@ -31,6 +34,18 @@ def test_rows_stand_in_the_order_of_file_and_metric():
     ]
 
 
+def test_an_interval_stands_beside_its_value():
+    bounds = {"old": 1.0, "new": 4.26, "diff": 3.26}, {"old": 2.0, "new": None}
+    names = {"math_form": {"old": 1.5, "new": 4.5, "diff": 3.0}, "math_nll_low": bounds[0]}
+    names |= {"math_form_low": bounds[0], "math_form_high": bounds[0]}
+    assert lines({"m.json": names})[1:] == [
+        ["m.json", "math_form", "1.50000 [1.0, 1.0]", "4.50000 [4.3, 4.3]", "3.00000"],
+        ["m.json", "math_nll_low", "1.00000", "4.26000", "3.26000"],
+    ]
+    (row,) = lines({"m.json": names | {"math_form_high": bounds[1], "math_nll_low": {}}})[1:2]
+    assert row[2:] == ["1.50000 [1.0, 2.0]", "4.50000", "3.00000"]
+
+
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory) -> Path:
     """A repository with one metric in two commits (v1, v2) and a third value in the workspace."""
@@ -45,9 +60,12 @@ def versions(tmp_path_factory) -> Path:
     (folder / "dvc.yaml").write_text("metrics: [m.json]\n", encoding="utf-8")
     for value, tag in ((1, "v1"), (2, "v2")):
         (folder / "m.json").write_text(f'{{"f1": {value}.0}}', encoding="utf-8")
+        if value == 2:
+            write_answers(folder / "metrics/answers", range(2))
         git("add", "-A")
         git("commit", "-qm", tag)
         git("tag", tag)
+    git("update-ref", "refs/exps/ab/cdef/mine", "v2")
     (folder / "m.json").write_text('{"f1": 4.0}', encoding="utf-8")
     return folder
 
@@ -74,6 +92,43 @@ def test_old_is_from_or_the_last_commit_and_new_is_to_or_the_workspace(
     monkeypatch.chdir(versions)
     run(old, new)
     assert row.replace(" ", "") in capsys.readouterr().out.replace(" ", "")
+
+
+ROW = r"\| +1 \| +math strict \| +8 \| +12\.50 \| +87\.50 \| +6 \| +0 \| 0\.031 \| +better \|"
+
+
+@pytest.mark.parametrize("old", [None, "v2", "mine"])
+def test_answers_to_the_same_questions_are_compared_with_a_commit_or_an_experiment(
+    versions, monkeypatch, capsys, old
+):
+    monkeypatch.chdir(versions)
+    run(old, None)
+    said = capsys.readouterr().out
+    assert said.endswith("\nthe answers are right and wrong as they were\n")
+    answers = versions / "metrics/answers/1.csv"
+    before = answers.read_text(encoding="utf-8")
+    write_answers(answers.parent / "more", [7])
+    (answers.parent / "more/7.csv").rename(answers)
+    try:
+        run(old, None)
+    finally:
+        answers.write_text(before, encoding="utf-8")
+    said = capsys.readouterr().out
+    assert "On the same questions (McNemar's exact test):" in said
+    assert re.search(ROW, said) and said.count("better") == 2 and not re.search(r"\| +0 \| +math", said)
+
+
+def test_a_version_without_answers_is_named(versions, monkeypatch, capsys):
+    monkeypatch.chdir(versions)
+    run("v1", "v2")
+    assert capsys.readouterr().out.endswith("\nanswers are not compared: none in metrics/answers of v1\n")
+
+
+def test_other_questions_are_not_compared():
+    one, other = ({name: Outcome("root", {"math_strict": True})} for name in "ab")
+    assert paired({1: one}, {1: other}, "v1", "v2") == (
+        "\nanswers are not compared: no question was asked in both"
+    )
 
 
 def test_no_change_is_said(versions, monkeypatch, capsys):
@@ -105,7 +160,7 @@ def test_metrics_that_cannot_be_read_are_refused(versions, monkeypatch):
 def test_the_file_and_line_that_cannot_be_read_are_named(versions, monkeypatch):
     monkeypatch.chdir(versions)
     place = versions / "metrics" / "summary.json"
-    place.parent.mkdir()
+    place.parent.mkdir(exist_ok=True)
     place.write_text('{"a": ', encoding="utf-8")
     metric = versions / "m.json"
     before = metric.read_text(encoding="utf-8")

@@ -19,8 +19,10 @@ from abacus.core.documents import write_csv
 from abacus.core.errors import InputError
 from abacus.pipeline import lock
 from abacus.profile import concerns, load
+from abacus.scoring.metrics import BY_CATEGORY
 from abacus.submission.bundle import anonymous
 from abacus.training.configuration import training_of
+from tests.scores import checkpoint, write_answers
 
 ROOT = Path(__file__).parents[2]
 ROWS, STEPS, TRAINABLE = 99_994, 1562, 3_407_872
@@ -34,25 +36,21 @@ def metrics(number: int) -> dict[str, float]:
     """What evaluate would write of one of the reference's checkpoints; 5 is the best."""
     f1, em = READING.get(number, (56.0 + number / 10, 42.0))
     strict = 36.44 if number == 5 else 20.0 + number
-    return {
-        "step": STEPS * number,
-        "trainable_parameters": TRAINABLE if number else 0,
-        "base_parameters": 8_030_261_248,
-        "squad_f1": 70.5,
-        "squad_em": 55.5,
-        "mindformers_f1": f1,
-        "mindformers_em": em,
-        "answer_nll": 1.25,
-        "squad_questions": 2067,
-        "squad_empty": 3,
-        "math_strict": strict,
-        "math_tolerant": strict + 1,
-        "math_nll": 0.5,
-        "math_problems": 2000,
-        "math_strict_root": 12.5,
-        "math_tolerant_root": 25.0,
-        "math_problems_root": 146,
-    }
+    shown = checkpoint(
+        step=STEPS * number,
+        squad_f1=70.5,
+        squad_em=55.5,
+        mindformers_f1=f1,
+        mindformers_em=em,
+        answer_nll=1.25,
+        math_strict=strict,
+        math_tolerant=strict + 1,
+        math_nll=0.5,
+    )
+    counts = {"squad_questions": 2067, "squad_empty": 3, "math_problems": 2000}
+    sizes = {"trainable_parameters": TRAINABLE if number else 0, "base_parameters": 8_030_261_248}
+    by_category = {"math_strict_root": 12.5, "math_tolerant_root": 25.0, "math_problems_root": 146}
+    return shown | counts | sizes | by_category
 
 
 def write_json(path: Path, value: object) -> None:
@@ -127,9 +125,10 @@ def place(tmp_path: Path) -> Path:
     for number in range(6):
         write_csv(
             folder / "metrics" / "categories" / f"{number}.csv",
-            [{"category": "root", "math_problems": 146, "math_strict": 12.5, "math_tolerant": 25.0}],
+            [dict(zip(BY_CATEGORY, ("root", 146, 12.5, 8.1, 18.8, 25.0, 18.7, 32.6), strict=True))],
         )
         write_json(folder / "metrics" / "checkpoints" / f"{number}.json", metrics(number))
+    write_answers(folder / "metrics" / "answers", range(6))
     write_checkpoints(folder / "checkpoints")
     answers = folder / "data" / "predictions" / "5"
     about = {"step": STEPS * 5, "trainable_parameters": TRAINABLE, "base_parameters": 8_030_261_248}
@@ -224,7 +223,7 @@ def test_the_report_has_the_parts_that_the_contest_lists_and_says_what_the_files
         "与评测题目重叠而舍弃 6 条",
         "rank 8，alpha 16，dropout 0.2，作用于 `.*wq|.*wv`",
         "| `data/train-v2.json` | " + "0" * 32 + " | 123 |",
-        "| root | 146 | 12.5 | 25.0 |",
+        "| root | 146 | 12.50 [8.1, 18.8] | 25.00 [18.7, 32.6] |",
         "USER: {problem} ASSISTANT: {solution}",
         "| 总步数 total steps | 7810 |",
         "| mindspore | 2.7.2 |",

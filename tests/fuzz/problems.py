@@ -13,6 +13,7 @@ from abacus.problems.workings import RECIPES, recognise, working
 from abacus.scoring import arithmetic
 from abacus.scoring import mindformers_f1 as em_f1
 from abacus.scoring import squad_f1 as squad
+from abacus.scoring.graded import NOTHING
 from tests.fuzz.contract import Finding, Target, check_line
 
 # The published templates, typed anew: a blank is D (decimal), I (integer), N (natural exponent), O (sign), L (list).
@@ -187,6 +188,10 @@ def check_workings(problem, random: Random) -> None:
             raise Finding(f"the working of {recipe} is no line: {line!r}")
         if not arithmetic.strict(problem, line, recipe, decimals):
             raise Finding(f"the working of {recipe} with {decimals} decimals scores nothing: {line}"[:300])
+        if arithmetic.graded(problem, line, recipe, decimals) != (True, True, True, 1.0):
+            raise Finding(
+                f"the working of {recipe} with {decimals} decimals is not graded in full: {line}"[:300]
+            )
 
 
 FILLERS = (
@@ -274,6 +279,9 @@ def check_completion(data: bytes, folder: Path) -> bool:
     strict = arithmetic.strict(problem, text, recipe, decimals)
     if strict and not arithmetic.tolerant(problem, text, recipe, decimals):
         raise Finding(f"strict and not tolerant: {problem.published}")
+    graded = arithmetic.graded(problem, text, recipe, decimals)
+    if (graded.digits == 1) != strict or (graded != NOTHING and found is None):
+        raise Finding(f"graded {graded} where {problem.published} is published")
     return found is not None
 
 

@@ -27,8 +27,9 @@ from abacus.problems.recipe import Recipe, read_recipe
 from abacus.problems.workings import working
 from abacus.profile import concerns, load
 from abacus.profile.model import Compute, Decode, Llama, Prompt
-from abacus.scoring import summary
+from abacus.scoring import questions, summary, tables
 from abacus.scoring.checkpoint import MATH, READING, judge, read_about, read_predictions, understand
+from abacus.scoring.graded import Graded
 from abacus.scoring.metrics import METRICS as TABLE
 from abacus.scoring.metrics import Answers, Judged, Reading, scores
 from abacus.synthesis.rows import Synthesize
@@ -202,16 +203,44 @@ def check_predictions(data: bytes, folder: Path) -> bool:
     return math is not REFUSED and reading is not REFUSED
 
 
-READ, RIGHT = [Reading("a", "a", ["a"], 3.25, 9)], [Judged("direct", True, True, 3.25, 9)]
-METRICS = {metric.name: 50.0 for metric in TABLE} | {"step": 20, "math_problems": 14}
+GRADED = Graded(True, True, True, 1.0)
+READ = [Reading("q", "a", "a", ["a"], 3.25, 9)]
+RIGHT = [Judged("p", "direct", True, True, GRADED, 3.25, 9)]
+METRICS = {name: 50.0 for metric in TABLE for name in (metric.name, *metric.bounds)} | {
+    "step": 20,
+    "math_problems": 14,
+}
 SIZES = {"trainable_parameters": 3407872, "base_parameters": 8030261248}
 
 
 def check_metrics(path: Path) -> Any:
     """A checkpoint's metrics give a summary that is JSON, and a row of the table."""
     metrics = {0: METRICS, 1: summary.read_checkpoint(path)}
-    found = summary.summarise(metrics, summary.choose(metrics), SIZES)
-    return json.dumps(found, allow_nan=False), summary.table(metrics)
+    found = summary.summarise(metrics, summary.choose(metrics), SIZES, {0: {}, 1: {}})
+    return json.dumps(found, allow_nan=False), tables.table(metrics), tables.finer(metrics)
+
+
+ANSWERS = ",".join(questions.COLUMNS) + "\na,root,1,1,,\nb,mean,0,1,,\nc,reading,,,0,1\n"
+
+
+def make_answers(random: Random) -> bytes:
+    """Draw a damaged file of answers."""
+    return edited(random, ANSWERS.encode("ascii"))
+
+
+def check_answers(data: bytes, folder: Path) -> bool:
+    """Answers are refused, or compared with good ones on the questions that both have."""
+    path = folder / "answers.csv"
+    path.write_bytes(data)
+    found = outcome(lambda: questions.read(path))
+    if found is REFUSED:
+        return False
+    good = questions.parse(ANSWERS, "good")
+    for _, one in questions.pair(good, found):
+        if not 0 < one.p <= 1 or one.before + one.gained - one.lost != one.now or one.questions > 2:
+            raise Finding(f"compared as {one}")
+    check_text(*texts(questions.comparison({"1": (good, found)})))
+    return True
 
 
 SECTIONS = {
@@ -364,7 +393,8 @@ TARGETS = (
     json_target("json reader", 30, {"a": [1, {"b": None}]}, lambda path: read_json(path, "a thing")),
     json_target("checkpoint metrics", 10, METRICS, check_metrics),
     json_target("about.json", 20, {"step": 20, "trainable_parameters": 7, "base_parameters": 99}, read_about),
-    Target("predictions", 40, make_predictions, check_predictions),
+    Target("answers", 10, make_answers, check_answers),
+    Target("predictions", 30, make_predictions, check_predictions),
     Target("params.yaml", 25, lambda random: edited_yaml(random, params_text()), check_params),
     Target("profiles", 20, make_profile, check_profile),
     Target("profile files", 10, make_concern, check_concern),

@@ -216,7 +216,17 @@ def command(tmp_path):
     return {
         "prepare": ["prepare", "--raw", raw, *flags],
         "synthesize": ["synthesize", "--out", out],
-        "evaluate": ["evaluate", "--predictions", tmp_path, "--out", out, "--categories", out],
+        "evaluate": [
+            "evaluate",
+            "--predictions",
+            tmp_path,
+            "--out",
+            out,
+            "--categories",
+            out,
+            "--answers",
+            out,
+        ],
         "workings": ["workings", "--raw", raw],
     }
 

@@ -120,13 +120,15 @@ def test_a_metric_is_one_module_and_one_row(copy, write_lines):
         write_lines(folder / "math.jsonl", *perfect("reference", 4))
         write_lines(folder / "squad.jsonl", reading("Denver", "Denver"), reading("Rome", "Rome"))
         run(copy, "stages.evaluate", "--predictions", folder, "--out", copy / f"metrics/{number}.json",
-            "--categories", copy / f"categories/{number}.csv")  # fmt: skip
+            "--categories", copy / f"categories/{number}.csv",
+            "--answers", copy / f"answers/{number}.csv")  # fmt: skip
     found = json.loads((copy / "metrics/1.json").read_text(encoding="utf-8"))
-    assert found.keys() - {metric.name for metric in METRICS} == {"squad_characters"}
+    known = {name for metric in METRICS for name in (metric.name, *metric.bounds)}
+    assert found.keys() - known == {"squad_characters"}
     assert found["squad_characters"] == 5
     edit(copy / "params.yaml", "checkpoints: [0, 1, 2, 3, 4, 5]", "checkpoints: [0, 1]")
-    run(copy, "stages.report", "--metrics", "metrics", "--predictions", "predictions", "--summary",
-        "summary.json", "--table", "table.csv")  # fmt: skip
+    run(copy, "stages.report", "--metrics", "metrics", "--answers", "answers", "--predictions",
+        "predictions", "--summary", "summary.json", "--table", "table.csv")  # fmt: skip
     with (copy / "table.csv").open(encoding="utf-8", newline="") as file:
         assert [row["squad_characters"] for row in csv.DictReader(file)] == ["5.0", "5.0"]
 

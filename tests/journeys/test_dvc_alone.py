@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import yaml
 
+from abacus.scoring.metrics import METRICS
 from tests.clones import Clone
 from tests.clones import shared as share_clone
 from tests.workspace import ran, small_clone, write_params
@@ -25,7 +26,7 @@ def clone(tmp_path_factory) -> Clone:
     params = small_clone(folder) | {"checkpoints": [0, 1]}
     params["predict"] |= {"math_limit": 11, "squad_limit": 2}
     write_params(folder, params)
-    for path in [*folder.glob("metrics/c*/*"), *folder.glob("metrics/*.*")]:
+    for path in folder.glob("metrics/**/*.*"):
         path.unlink()
     made = Clone(folder)
     for key, value in (("user.name", "t"), ("user.email", "t@example.org")):
@@ -51,24 +52,31 @@ def test_after_a_run_the_workspace_is_clean(clone):
     assert ran(clone.ok("dvc", "repro")) == set()
 
 
-def test_metrics_are_a_dozen_a_checkpoint_and_flat(clone):
+def test_metrics_are_flat_and_those_of_the_table_come_before_the_bounds(clone):
     shown = json.loads(clone.ok("dvc", "metrics", "show", "--json"))[""]["data"]
     assert {f"metrics/checkpoints/{n}.json" for n in range(2)} <= shown.keys()
     for found in shown.values():
         assert all(isinstance(value, int | float) for value in found["data"].values())
-    assert len(shown["metrics/checkpoints/1.json"]["data"]) == 12
+    found = list(shown["metrics/checkpoints/1.json"]["data"])
+    assert found[: len(METRICS)] == [metric.name for metric in METRICS]
+    assert all(name.endswith(("_low", "_high")) for name in found[len(METRICS) :])
     lines = clone.ok(
         "dvc", "metrics", "show", *(f"metrics/checkpoints/{n}.json" for n in range(2))
     ).splitlines()
     assert len(lines) == 3
-    assert max(map(len, lines)) < 250
+    assert lines[0].index("math_problems") < 330, "what is looked for stands before the bounds"
 
 
 def test_every_plot_can_be_drawn(clone):
     plots = json.loads(clone.ok("dvc", "plots", "show", "--json"))
     assert "errors" not in plots
-    tables = {f"metrics/categories/{n}.csv" for n in range(2)} | {"metrics/prepare.csv"}
+    tables = {f"metrics/{kind}/{n}.csv" for kind in ("answers", "categories") for n in range(2)}
+    tables |= {"metrics/prepare.csv", "nearness of math answers"}
     assert {"math accuracy", "reading comprehension", "training loss", *tables} <= plots["data"].keys()
+    (accuracy,) = plots["data"]["math accuracy"]
+    assert "<DVC" not in json.dumps(accuracy["content"]), "an anchor of .dvc/plots that DVC does not know"
+    points = accuracy["content"]["data"]["values"]
+    assert {f"{point['field']}_{end}" for point in points for end in ("low", "high")} <= points[0].keys()
     clone.ok("dvc", "plots", "show", "-o", str(clone.folder / "dvc_plots"))
     assert clone.ok("git", "status", "--porcelain") == ""
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from abacus.profile import load
+from tests.scores import write_answers
 from tests.stages.test_evaluate import ABOUT, perfect, reading
 from tests.stages.test_report import BASE
 from tests.workspace import configure
@@ -47,6 +48,7 @@ def commands(tmp_path_factory, stage, write_lines) -> dict[str, Command]:
     write_lines(at / "predictions" / "squad.jsonl", reading("Denver", "Denver"))
     for number in range(2):
         (at / "scores" / f"{number}.json").write_text(json.dumps(BASE), encoding="utf-8")
+    write_answers(at / "each", range(2))
     write_lines(at / "asked.jsonl", {"problem": "计算 4.00 的平方根？"})
     (at / "0").mkdir()
     (at / "0" / "adapter.json").write_text('{"step": 0, "trainable_parameters": 0}', encoding="utf-8")
@@ -65,9 +67,10 @@ def commands(tmp_path_factory, stage, write_lines) -> dict[str, Command]:
             ("--profile", profile, "--base", at / "base", "--conversations", at / "turns.json", *asked),
         ),
         "base": Command(("out",), ("--profile", profile, "--source", at, "--log", at / "log"), ("out",)),
-        "evaluate": Command(("out", "categories"), ("--predictions", at / "predictions")),
+        "evaluate": Command(("out", "categories", "answers"), ("--predictions", at / "predictions")),
         "report": Command(
-            ("summary", "table"), ("--metrics", at / "scores", "--predictions", at / "answers")
+            ("summary", "table"),
+            ("--metrics", at / "scores", "--answers", at / "each", "--predictions", at / "answers"),
         ),
         "make predict": Command(
             ("output",),

@@ -267,6 +267,19 @@ def test_what_ranks_cannot_share_is_refused(change: dict, said: str) -> None:
     assert found.startswith(f"{PLACE}: ")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"abacus": {"prompt": {"packing": None}}}, "abacus.prompt.packing is missing, expected sequences"),
+        ({"model": {"model_config": {"qkv_has_bias": True}}}, "model_config.qkv_has_bias is True, expected None for"),
+        ({"model": {"model_config": {"softmax_compute_type": "float16"}}},
+         "softmax_compute_type is 'float16', expected 'float32' for nothing else is computed by Layerwise"),
+    ],
+)  # fmt: skip
+def test_what_is_not_computed_layer_by_layer_is_refused(change: dict, said: str) -> None:
+    assert said in refusal(document("smollm2-135m", change))
+
+
 @pytest.mark.parametrize("heads", ["num_heads", "n_kv_heads"])
 def test_tensor_parallel_divides_the_heads(heads: str) -> None:
     change = {"model": {"model_config": {heads: {"num_heads": 32, "n_kv_heads": 2}[heads]}}}

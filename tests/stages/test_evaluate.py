@@ -2,6 +2,7 @@
 
 import json
 from random import Random
+from statistics import fmean
 
 import pytest
 
@@ -9,6 +10,7 @@ from abacus.core.errors import InputError
 from abacus.problems.categories import CATEGORIES
 from abacus.problems.recipe import Recipe
 from abacus.problems.workings import RECIPES, recognise, working
+from abacus.scoring import questions
 from abacus.scoring.checkpoint import first_line, judge
 from abacus.scoring.metrics import by_category, percent
 
@@ -45,13 +47,14 @@ NAMES = [category.name for category in CATEGORIES]
 
 def tolerant(*predictions):
     """Tolerant accuracy of answers to problems, in percent."""
-    return percent(one.tolerant for one in judge(list(predictions), REFERENCE))
+    return fmean(percent(one.tolerant for one in judge(list(predictions), REFERENCE)))
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("decimals", [0, 2, 4])
 def test_perfect_completions_score_in_full_in_every_category(recipe, decimals):
     judged = judge(perfect(recipe, decimals), Recipe(workings=recipe, decimals=decimals))
+    assert {one.graded for one in judged} == {(True, True, True, 1.0)}
     rows = by_category(judged, NAMES)
     assert [row["category"] for row in rows] == NAMES
     assert {(row["math_problems"], row["math_strict"], row["math_tolerant"]) for row in rows} == {
@@ -95,7 +98,8 @@ def folder(tmp_path, write_lines):
 def test_the_command_writes_one_flat_file(stage, params, folder, tmp_path):
     recipe = params(prepare={"workings": "reference", "decimals": 4})
     out, categories = tmp_path / "metrics" / "1.json", tmp_path / "metrics" / "1.csv"
-    words = ("--out", out, "--categories", categories, "--params", recipe)
+    each = tmp_path / "metrics" / "each.csv"
+    words = ("--out", out, "--categories", categories, "--answers", each, "--params", recipe)
     done = stage("evaluate", "--predictions", folder, *words)
     assert (done.returncode, done.stderr) == (0, "")
     scores = json.loads(out.read_text())
@@ -103,6 +107,10 @@ def test_the_command_writes_one_flat_file(stage, params, folder, tmp_path):
     assert len(categories.read_text(encoding="utf-8").splitlines()) == 1 + len(NAMES)
     assert scores["math_strict"] == scores["squad_f1"] == scores["mindformers_em"] == 100.0
     assert all(isinstance(value, int | float) for value in scores.values())
+    outcomes = questions.read(each)
+    assert len(outcomes) == scores["math_problems"] + scores["squad_questions"]
+    assert all(set(outcome.right.values()) == {True} for outcome in outcomes.values())
+    assert {outcome.category for outcome in outcomes.values()} == {*NAMES, "reading"}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +164,8 @@ def test_a_half_written_prediction_is_named(
         (folder / name).unlink()
     else:
         (folder / name).write_text(content, encoding="utf-8")
-    words = ("--out", out, "--categories", tmp_path / "1.csv", "--params", recipe)
+    beside = ("--categories", tmp_path / "1.csv", "--answers", tmp_path / "each.csv")
+    words = ("--out", out, *beside, "--params", recipe)
     line = error_line(stage("evaluate", "--predictions", folder, *words))
     assert line.startswith(str(folder / name)) and message in line
     assert out.read_bytes() == b"old"

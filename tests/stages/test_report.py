@@ -6,29 +6,22 @@ import json
 import pytest
 
 from abacus.core.errors import InputError
-from abacus.scoring.summary import (
-    aligned,
-    choose,
-    final_score,
-    passes,
-    printed,
-    read_metrics,
-    summarise,
-    table,
-    write_table,
-)
+from abacus.scoring import questions
+from abacus.scoring.summary import choose, final_score, passes, read_metrics, summarise, write_table
+from abacus.scoring.tables import aligned, categories, differences, printed, table
+from tests.scores import checkpoint, write_answers
 
-BASE = {
-    "step": 0,
-    "squad_f1": 70.0,
-    "squad_em": 55.0,
-    "mindformers_f1": 59.87023775108988,
-    "mindformers_em": 44.17029511369134,
-    "answer_nll": 1.25,
-    "math_strict": 10.0,
-    "math_tolerant": 12.0,
-    "math_nll": 2.5,
-}
+BASE = checkpoint(
+    step=0,
+    squad_f1=70.0,
+    squad_em=55.0,
+    mindformers_f1=59.87023775108988,
+    mindformers_em=44.17029511369134,
+    answer_nll=1.25,
+    math_strict=10.0,
+    math_tolerant=12.0,
+    math_nll=2.5,
+)
 SIZES = {"trainable_parameters": 3_407_872, "base_parameters": 8_030_261_248}
 LAST = BASE | {"mindformers_f1": 58.4921336310527, "mindformers_em": 43.29946782776972, "math_strict": 36.44}
 
@@ -61,8 +54,8 @@ def test_the_reference_run_gets_its_final_score():
     assert summary["final_score_strict"] == pytest.approx(0.554952682, abs=5e-10)
 
 
-def summarised(metrics):
-    return summarise(metrics, choose(metrics), SIZES)
+def summarised(metrics, outcomes=None):
+    return summarise(metrics, choose(metrics), SIZES, outcomes or {number: {} for number in metrics})
 
 
 def best(*checkpoints):
@@ -108,7 +101,36 @@ def test_the_table_shows_every_checkpoint():
     rows = table({0: BASE, 1: LAST, 2: LAST | {"mindformers_f1": 0.0}})
     assert [row[0] for row in rows] == ["checkpoint", "0", "1", "2"]
     assert [row[-1] for row in rows] == ["gate", "base", "passed", "missed"]
-    assert rows[1][2:10] == ["70.00", "55.00", "59.87", "44.17", "1.250", "10.00", "12.00", "2.500"]
+    assert rows[1][1:-1] == [
+        *("0", "10.00 [9.0, 11.0]", "12.00 [11.0, 13.0]", "59.87 [58.9, 60.9]", "44.17 [43.2, 45.2]"),
+    ]
+
+
+def test_the_best_and_the_last_are_compared_with_the_base(tmp_path):
+    outcomes = questions.read_all(write_answers(tmp_path, (0, 2, 7, 8), 10), [0, 2, 7, 8])
+    rows = differences(outcomes, 2)
+    assert [row[:2] for row in rows[1:]] == [
+        *(["2 (best)", title] for title in ("math strict", "math tolerant", "SQuAD EM", "MF EM")),
+        *(["8 (last)", title] for title in ("math strict", "math tolerant", "SQuAD EM", "MF EM")),
+    ]
+    assert rows[1][2:] == ["10", "0.00", "20.00", "2", "0", "0.500", "not distinguishable"]
+    assert rows[5][2:] == ["10", "0.00", "80.00", "8", "0", "0.008", "better"]
+    assert rows[8][2:] == ["1", "100.00", "100.00", "0", "0", "1.000", "not distinguishable"]
+    assert {row[0] for row in differences(outcomes, 8)[1:]} == {"8 (best, last)"}
+    summary = summarised({0: BASE, 1: LAST, 2: BASE}, {0: outcomes[0], 1: outcomes[8], 2: outcomes[2]})
+    assert summary["math_strict_p"] == summary["math_tolerant_p"] == pytest.approx(2 / 2**8)
+    assert (summary["last_checkpoint"], summary["last_math_strict"]) == (2, 10.0)
+    assert (summary["last_math_strict_low"], summary["last_math_strict_high"]) == (9.0, 11.0)
+    assert summary["last_math_strict_p"] == 0.5
+    assert all(isinstance(value, int | float) for value in summary.values())
+
+
+def test_the_best_stands_beside_the_base_by_category(tmp_path):
+    outcomes = questions.read_all(write_answers(tmp_path, (0, 4), 20), [0, 4])
+    assert categories(outcomes[0], outcomes[4], 4) == [
+        ["category", "problems", "base, math strict", "checkpoint 4"],
+        ["root", "20", "0.00 [0.0, 16.1]", "20.00 [8.1, 41.6]"],
+    ]
 
 
 def test_a_table_is_aligned_markdown():
@@ -163,14 +185,16 @@ def test_checkpoints_that_were_asked_otherwise_are_refused(folder):
 def test_the_stage_writes_what_is_printed(stage, params, folder, tmp_path):
     summary, out = tmp_path / "summary.json", tmp_path / "checkpoints.csv"
     three = params(checkpoints=[0, 1, 2])
-    places = ("--metrics", folder, "--predictions", answers(tmp_path))
+    each = write_answers(tmp_path / "each", range(3))
+    places = ("--metrics", folder, "--answers", each, "--predictions", answers(tmp_path))
     done = stage("report", *places, "--summary", summary, "--table", out, "--params", three)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert json.loads(summary.read_text()) == summarised(read_metrics(folder, [0, 1, 2]))
+    outcomes = questions.read_all(each, [0, 1, 2])
+    assert json.loads(summary.read_text()) == summarised(read_metrics(folder, [0, 1, 2]), outcomes)
     assert out.read_text().startswith("checkpoint,step,")
-    said = printed([0, 1, 2], folder)
+    said = printed([0, 1, 2], folder, each)
     assert said.endswith("best: checkpoint 1, which passes the gate (F1 >= 53.88, EM >= 39.75)")
-    assert len(said.splitlines()) == 6
+    assert said.count("\n\n|") == 4
 
 
 @pytest.mark.parametrize(
@@ -191,7 +215,7 @@ def test_the_stage_writes_what_is_printed(stage, params, folder, tmp_path):
             json.dumps(LAST | {"step": 10**400}).encode(),
             "2.json: step is 1000",
         ),
-        ("2.json", b'{"step": 5}', "no number for answer_nll, math_nll, "),
+        ("2.json", b'{"step": 5}', "no number for answer_nll, math_digits, math_digits_high, "),
     ],
 )
 def test_half_written_metrics_are_named(stage, error_line, params, folder, tmp_path, name, content, message):
@@ -208,7 +232,9 @@ def test_half_written_metrics_are_named(stage, error_line, params, folder, tmp_p
         "--params",
         params(checkpoints=[0, 1, 2]),
     )
-    done = stage("report", "--metrics", folder, "--predictions", answers(tmp_path), *words)
+    each = write_answers(tmp_path / "each", range(3))
+    places = ("--metrics", folder, "--answers", each, "--predictions", answers(tmp_path))
+    done = stage("report", *places, *words)
     line = error_line(done)
     assert line.startswith(str(folder)) and message in line
     assert summary.read_bytes() == b"old"
@@ -221,8 +247,7 @@ def test_both_outputs_are_new_or_both_are_old(stage, error_line, params, tmp_pat
     (tmp_path / "table.csv").mkdir()
     words = ("--summary", tmp_path / "summary.json", "--table", tmp_path / "table.csv")
     two = params(checkpoints=[0, 1])
-    line = error_line(
-        stage("report", "--metrics", tmp_path, "--predictions", answers(tmp_path), *words, "--params", two)
-    )
+    places = ("--metrics", tmp_path, "--answers", write_answers(tmp_path / "each", range(2)))
+    line = error_line(stage("report", *places, "--predictions", answers(tmp_path), *words, "--params", two))
     assert line == f"{tmp_path / 'table.csv'}: is a folder, expected a file to write"
     assert (tmp_path / "summary.json").read_bytes() == b"old"

@@ -1,4 +1,7 @@
-"""Rows that share sequences learn what they learn alone: the same loss and gradients, on one rank and on two."""
+"""Rows that share sequences learn what they learn alone: the same loss and gradients, on one rank and on two.
+
+So they do a layer at a time, by the step of the default profile, and in MindSpore's one graph.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from abacus.profile.model import LAYERWISE
 from abacus.text.encode import Encoded
 from abacus.text.packing import OPEN, pack, packed
 from abacus.text.prompt import IGNORED
@@ -22,12 +26,14 @@ from tests.training import (
     files,
     free_port,
     history,
+    kill_after,
     make_inputs,
     rows,
     write_mindrecord,
     write_training,
 )
 
+MATRICES = ("wq", "wk", "wv", "wo", "w1", "w2", "w3")
 SEQUENCE, LEARNED = 2 * LENGTH, LENGTH  # two of the rows fit, whichever they are
 
 
@@ -45,13 +51,15 @@ def in_pairs() -> Iterator[dict[str, np.ndarray]]:
         yield packed(both, SEQUENCE, LEARNED, MODEL.pad_token_id)
 
 
-def training(packing: bool, **more: object) -> Training:
-    """Four rows a step without dropout, alone or in two sequences."""
+def training(packing: bool, lora: dict[str, object] | None = None, **more: object) -> Training:
+    """Four rows a step, alone in one graph, or in two sequences and a layer at a time; without dropout by default."""
     settings = {"seq_length": SEQUENCE, "learned": LEARNED, "batch_rows": 2} if packing else {}
     settings |= more.pop("settings", {})
-    lora = {"model_config": {"pet_config": {"lora_dropout": 0.0}}}
-    sections = PACKED | {"model": PACKED["model"] | lora} if packing else {"model": lora}
-    return changed(settings=settings, **sections, **more)
+    adapter = {"model_config": {"pet_config": lora or {"lora_dropout": 0.0}}}
+    sections: dict[str, object] = {"model": adapter}
+    if packing:
+        sections = PACKED | {"model": PACKED["model"] | adapter, "runner_wrapper": {"type": LAYERWISE}}
+    return changed(settings=settings, **sections | more)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +106,26 @@ def test_gradients_are_those_of_the_rows_alone(inputs: Path, first: Path) -> Non
             assert np.abs(weights[1][name] - array).max() < 0.01 * np.abs(array).max(), name
 
 
-def test_runs_repeat_and_two_ranks_learn_the_same(inputs: Path, first: Path) -> None:
-    assert files(trained(inputs, "again")) == files(first)
+def test_a_layer_at_a_time_is_as_the_whole_model(inputs: Path) -> None:
+    """LoRA on every matrix, without dropout: what MindSpore's own gradients do in its one graph."""
+    lora = {"lora_dropout": 0.0, "target_modules": "|".join(f".*{name}" for name in MATRICES)}
+    folders = []
+    for name in (LAYERWISE, "PortableTrainOneStepCell"):
+        write_training(inputs, training(True, lora, runner_wrapper={"type": name}), Path(f"{name}.yaml"))
+        folders.append(trained(inputs, name, name))
+    one, other = ([row["loss"] for row in history(folder)] for folder in folders)
+    assert one == pytest.approx(other, rel=1e-5)
+    weights = [load_checkpoint(folder / "5" / "adapter.ckpt") for folder in folders]
+    assert len(weights[0]) == 2 * 2 * 7 and list(weights[0]) == list(weights[1])
+    for name, array in weights[0].items():
+        if "wq" not in name and "wk" not in name:  # whose gradients are noise in a model of random weights
+            assert np.abs(weights[1][name] - array).max() < 0.01 * np.abs(array).max(), name
+
+
+def test_a_killed_run_goes_on_and_two_ranks_learn_the_same(inputs: Path, first: Path) -> None:
+    words = ("--train", "profile/packed.yaml", "--mindrecord", "packed.mindrecord")
+    kill_after(inputs, "killed", 5, *words)
+    assert files(trained(inputs, "killed")) == files(first)
     there = training(True).settings.launch.model_copy(update={"port": free_port()})
     two = training(True, settings={"launch": there}, use_parallel=True, parallel_config={"data_parallel": 2})
     write_training(inputs, two, Path("two.yaml"))

@@ -1,7 +1,6 @@
 """A fine-tuning that was killed goes on where it stood, to the same bytes; nothing of another run gets in."""
 
 import random
-import time
 from pathlib import Path
 
 import mindspore
@@ -13,7 +12,7 @@ from abacus.training.progress import STEPS, Step, StepLog, read_steps
 from abacus.training.repeatable import RepeatableDropout
 from abacus.training.resume import Files, last_step
 from abacus.weights.checkpoint import save_checkpoint
-from tests.training import TRAINING, changed, command, files, make_inputs, start, write_training
+from tests.training import TRAINING, changed, command, files, kill_after, make_inputs, write_training
 
 ROWS, STEPS_A_CHECKPOINT = 18, 2
 
@@ -31,21 +30,6 @@ def undisturbed(inputs: Path) -> dict[str, str]:
     assert done.returncode == 0, done.stderr
     assert not list(inputs.glob(".scratch/finetune/*/"))
     return files(inputs / "whole")
-
-
-def steps_done(folder: Path) -> int:
-    """Steps that the run in the scratch folder has recorded."""
-    return max((len(read_steps(path)) for path in folder.glob(f".scratch/finetune/*/{STEPS}")), default=0)
-
-
-def kill_after(folder: Path, out: str, step: int, *more: str, wait: float = 0.0) -> None:
-    """Start the stage and kill it when `step` is recorded, `wait` seconds later."""
-    process = start(folder, out, *more)
-    while steps_done(folder) < step and process.poll() is None:
-        time.sleep(0.002)
-    time.sleep(wait)
-    process.kill()
-    process.communicate()
 
 
 @pytest.mark.parametrize("step", [5, 9])

@@ -19,8 +19,10 @@ from abacus.core.params import PATH, section
 from abacus.core.process import run
 from abacus.core.workers import Ordered, cores, workers
 from abacus.data.audit import audit
+from abacus.data.counted import figures, flat
+from abacus.data.lessons import lessons
 from abacus.data.rows import json_line, progress, read_rows, write_rows
-from abacus.data.selection import Prepare, Unfit, check_enough, figures, flat, lessons, right, sift, split
+from abacus.data.selection import Prepare, Unfit, check_enough, right, sift, split
 
 
 def main() -> None:

@@ -13,8 +13,9 @@ import yaml
 from hypothesis import settings
 
 from abacus.data.audit import audit
+from abacus.data.counted import figures
 from abacus.data.rows import Row
-from abacus.data.selection import Prepare, figures, sift, split
+from abacus.data.selection import Prepare, sift, split
 from abacus.synthesis.rows import Synthesize, synthesize
 from tests.clones import Clone
 from tests.clones import made as made_clone

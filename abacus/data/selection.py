@@ -1,8 +1,7 @@
 """From judged rows to training and test rows: what stays, what is held out, what is drawn, and the figures of it."""
 
-import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from random import Random
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -11,14 +10,13 @@ from pydantic import model_validator
 
 from abacus.core.errors import InputError
 from abacus.core.typed import Model, whole
-from abacus.core.workers import Ordered
-from abacus.data.audit import NAMES, PART, Verdict, tally
-from abacus.data.mixing import Mix, Order, Replay, check, draw, ordered, spread
-from abacus.data.rows import Row, clip, json_line
+from abacus.data.audit import NAMES, Verdict
+from abacus.data.mixing import Mix, Order, Replay, check, draw, ordered
+from abacus.data.rows import Row, clip
 from abacus.problems.alike import digits, key
 from abacus.problems.recipe import Decimals
 from abacus.problems.sampling import digest, exact_shares, rank
-from abacus.problems.workings import Workings, matched, recognise, working
+from abacus.problems.workings import Workings, recognise
 from abacus.synthesis.reading import rows as passages
 
 SHOWN = 5  # rows of no category that an error names
@@ -212,56 +210,6 @@ def _without_variants(rows: list[Row], held: list[Row]) -> tuple[list[Row], list
     return kept, alike
 
 
-def figures(counts: Counter[tuple[str, str]], parts: Parts) -> dict[str, Any]:
-    """Return what stage prepare has counted: rows, drops, audit, and each category's share of all unique rows.
-
-    Rows whose labels are not taken although they are right at their own precision are among the wrong ones.
-    """
-    kinds: Counter[str] = Counter()
-    by_category: dict[str, Counter[str]] = {name: Counter() for name in NAMES}
-    for (kind, name), count in counts.items():
-        kind = "wrong" if kind == "roundable" else kind
-        kinds[kind] += count
-        if name:
-            by_category[name][kind] += count
-    unique = kinds.total() - kinds["duplicate"]
-    used = {
-        "train": Counter(matched(row.problem)[0].name for row in parts.train),
-        "test": Counter(matched(row.problem)[0].name for row in parts.test),
-    }
-    proportions = {name: by_category[name].total() / unique for name in NAMES}
-    return {
-        "rows": kinds.total(),
-        "unique": unique,
-        "duplicate": kinds["duplicate"],
-        "english": kinds["english"],
-        "verified": kinds["verified"],
-        "rounded": kinds["rounded"],
-        "wrong": kinds["wrong"],
-        "unknown": kinds["unknown"],
-        "variants": parts.variants.total(),
-        "train": len(parts.train) + len(parts.reading),
-        "test": len(parts.test),
-        "capped": parts.capped,
-        "replay": len(parts.reading),
-        "by_category": {
-            name: tally(by_category[name]) | {part: used[part][name] for part in used} for name in NAMES
-        },
-        "proportions": proportions | {"english": kinds["english"] / unique},
-    }
-
-
-# The columns of the table of categories.
-COUNTED = ("category", "unique", "verified", "wrong", "train", "test", "share")
-
-
-def flat(found: dict[str, Any]) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """Figures as metrics, a handful of numbers, and as a table of categories: a row each."""
-    whole = {key: value for key, value in found.items() if isinstance(value, int)}
-    kinds, shares = found["by_category"], found["proportions"]
-    return whole, [{"category": name, **kinds[name], "share": shares[name]} for name in kinds]
-
-
 def pair(row: Row) -> dict[str, str]:
     """Return a row as it is written in the published format."""
     return {"problem": row.problem, "solution": row.solution}
@@ -270,26 +218,3 @@ def pair(row: Row) -> dict[str, str]:
 def right(row: Row) -> dict[str, str]:
     """Return a row that stays as it is written in the published format."""
     return pair(row) if row.solution else {**pair(row), "solution": recognise(row.problem).published}
-
-
-def taught(row: Row, params: Prepare) -> dict[str, str]:
-    """Return a row as the recipe teaches it."""
-    return _worked(row.problem, params.workings, params.decimals)
-
-
-def _worked(problem: str, recipe: str, decimals: int) -> dict[str, str]:
-    return {"problem": problem, "solution": working(recognise(problem), recipe, decimals)}
-
-
-def lessons(parts: Parts, params: Prepare, ordered: Ordered = map) -> Iterator[str]:
-    """Yield the training rows as the recipe teaches them, reading rows among them, in lines of JSON, some at a time."""
-    rows: list[str | Row] = spread([row.problem for row in parts.train], parts.reading)
-    some = (rows[at : at + PART] for at in range(0, len(rows), PART))
-    return ordered(functools.partial(_lines, recipe=params.workings, decimals=params.decimals), some)
-
-
-def _lines(rows: list[str | Row], recipe: str, decimals: int) -> str:
-    """Lines of JSON: of problems, to be worked out, and of rows that have their answer."""
-    return "".join(
-        json_line(pair(one) if isinstance(one, Row) else _worked(one, recipe, decimals)) for one in rows
-    )

@@ -9,9 +9,10 @@ from abacus.core.params import section
 from abacus.data.audit import audit
 from abacus.data.conversation import Turn, read_turns
 from abacus.data.inputs import OWN, RAW, given
+from abacus.data.lessons import taught
 from abacus.data.mixing import draw, groups, members
 from abacus.data.rows import Row, read_rows
-from abacus.data.selection import Prepare, sift, taught
+from abacus.data.selection import Prepare, sift
 from abacus.synthesis.reading import rows as passages
 from abacus.synthesis.rows import Synthesize, synthesize
 

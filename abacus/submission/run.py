@@ -11,7 +11,7 @@ from abacus.core.documents import read_csv, read_json, read_yaml
 from abacus.core.errors import InputError
 from abacus.core.params import PATH, checkpoints
 from abacus.core.typed import Model, Open, validated, whole
-from abacus.data.selection import COUNTED
+from abacus.data.counted import COUNTED
 from abacus.pipeline.lock import CHECKPOINTS, EXPORTS, METRICS, PROFILE, Lock, read_lock
 from abacus.profile import concerns
 from abacus.profile.model import Decode, Prompt

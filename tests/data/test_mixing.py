@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from abacus.core.errors import InputError
 from abacus.data.audit import audit
-from abacus.data.selection import Parts, figures, lessons, pair, sift, split
+from abacus.data.counted import figures
+from abacus.data.lessons import lessons
+from abacus.data.selection import Parts, pair, sift, split
 from abacus.problems.categories import CATEGORIES
 from abacus.problems.kinds import KINDS, effort, kind_of, unique
 from abacus.problems.sampling import filled

@@ -14,8 +14,9 @@ import pytest
 from abacus.commands.workings import show
 from abacus.core.errors import InputError
 from abacus.data.audit import audit, summary
+from abacus.data.counted import figures
 from abacus.data.rows import Row, read_rows, write_rows
-from abacus.data.selection import Parts, check_enough, figures, sift, split
+from abacus.data.selection import Parts, check_enough, sift, split
 from abacus.problems.alike import key
 from abacus.problems.sampling import rank
 from abacus.problems.workings import recognise

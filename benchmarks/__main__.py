@@ -56,6 +56,8 @@ def main() -> int:
     """Run the comparisons; 1 if one of them, or a competitor, has failed."""
     args = arguments().parse_args()
     chosen = chosen_of(args.only)
+    if args.pairs is not None and args.pairs < 1:
+        raise InputError("PAIRS", str(args.pairs), "at least 1")
     with scratch(), tqdm(total=len(chosen), desc="bench", unit="comparison") as bar:
         bar.set_description("bench: what the machine can do")
         found = {"machine": limits.machine(), "versions": limits.versions(), "comparisons": {}}
@@ -66,16 +68,19 @@ def main() -> int:
             made = compared(name, args, found["machine"], bar)
             failed += told(name, made, bar)
             if "values" in made:
-                found["comparisons"][name] = made
+                save(found, name, made)
             bar.update()
-    found["comparisons"] = {
-        name: found["comparisons"][name] for name in COMPARISONS if name in found["comparisons"]
-    }
+    print(table.long(found))
+    return 1 if failed else 0
+
+
+def save(found: dict[str, Any], name: str, made: dict[str, Any]) -> None:
+    """Add a comparison to what was found, and write the file and the tables: a run that is stopped keeps what it has."""
+    known = found["comparisons"] | {name: made}
+    found["comparisons"] = {each: known[each] for each in COMPARISONS if each in known}
     with replacing(METRICS) as part:
         write_json(part, found)
     table.render(found, ROOT)
-    print(table.long(found))
-    return 1 if failed else 0
 
 
 def arguments() -> argparse.ArgumentParser:

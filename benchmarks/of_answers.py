@@ -15,7 +15,7 @@ from abacus.text.tokenizer import Tokenizer
 from benchmarks.alternate import OURS, Competitor, Figures
 from benchmarks.of_data import costs
 from benchmarks.of_training import exported
-from benchmarks.workspace import PEERS, READING, ROOT, SCRATCH, Tree, current, earlier, needed, script
+from benchmarks.workspace import GB, PEERS, READING, ROOT, SCRATCH, Tree, current, earlier, needed, script
 
 CHECKPOINT = "checkpoints/5"
 NEW, BATCHES = 48, (1, 32)  # tokens that are decoded, and texts at a time
@@ -65,7 +65,8 @@ class Asking:
         if self.first is None:
             self.first = self.ask()["seconds"]
         figures = self.ask()
-        return figures | {"answers_s": self.answers / figures["seconds"], "first": self.first}
+        compiling = self.first - figures["seconds"]
+        return figures | {"answers_s": self.answers / figures["seconds"], "compiling": compiling}
 
     def ask(self) -> Figures:
         """What one checkpoint costs."""
@@ -112,9 +113,10 @@ def decoding(before: str | None) -> list[Competitor]:
 def decoded(worker: str, asked: dict[int, Path], *model: Path) -> Figures:
     """Tokens a second by batch."""
     python = {"python": PEERS} if worker == "generate" else {}
-    figures: Figures = {}
+    figures: Figures = {"memory": 0.0}
     for batch, path in asked.items():
-        script(worker, *model, path, batch, 2, SCRATCH / FIGURES, **python)
+        done = script(worker, *model, path, batch, 2, SCRATCH / FIGURES, **python)
+        figures["memory"] = max(figures["memory"], done.memory / GB)
         found = read_json(SCRATCH / FIGURES, "figures of a worker")
         figures[f"tokens_s_{batch}"] = found["tokens"] / found["seconds"]
     return figures
@@ -124,8 +126,8 @@ def em_f1(before: str | None) -> list[Competitor]:
     """F1 and exact match of 2 067 pairs, the questions that the contest asks."""
 
     def scored(which: str) -> Figures:
-        script("score", which, SCRATCH / FIGURES)
-        return {"seconds": read_json(SCRATCH / FIGURES, "figures of a worker")["seconds"]}
+        done = script("score", which, SCRATCH / FIGURES)
+        return costs(done) | {"seconds": read_json(SCRATCH / FIGURES, "figures of a worker")["seconds"]}
 
     return [
         Competitor(name, partial(scored, which)) for name, which in ((OURS, "ours"), ("MindFormers", "peer"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from abacus.core.documents import read_yaml
 from abacus.core.errors import InputError
 from benchmarks.alternate import OURS, Competitor, Figures
+from benchmarks.of_data import costs
 from benchmarks.process import measured
 from benchmarks.workspace import ROOT, SCRATCH, current, needed
 
@@ -68,7 +69,7 @@ def dvc(folder: Path, *words: str) -> Figures:
     done = measured([sys.executable, "-m", "dvc", *words], cwd=folder, env=env, log=log)
     if RAN in log.read_text(encoding="utf-8"):
         raise InputError(f"dvc {words[0]}", "ran a stage", "nothing to do")
-    return {"seconds": done.seconds}
+    return costs(done)
 
 
 def start(before: str | None) -> list[Competitor]:

@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from abacus.core.documents import read_json, read_yaml
+from abacus.core.errors import InputError
 from abacus.data.conversation import read_turns
 from abacus.text.encode import encode as encoded
 from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer
 from benchmarks.alternate import OURS, Competitor, Figures
-from benchmarks.of_data import CONVERSATIONS, encode
+from benchmarks.of_data import CONVERSATIONS, costs, encode
 from benchmarks.process import Done, Watch
 from benchmarks.workspace import GB, PEERS, PROFILE, SCRATCH, Tree, current, earlier, needed, script
 
@@ -44,11 +45,9 @@ def ready(tree: Tree) -> None:
     """Have the tree's own rows, and a profile whose steps take about ROWS of them."""
     if (tree.folder / "data/rows.json").exists():
         return
-    tree.change("params.yaml", {"checkpoints": [0, 1], "finetune": {"steps_per_checkpoint": STEPS}})
     encode(tree, needed(CONVERSATIONS))
     sequences = max(1, round(ROWS / rows_each(tree)))
     tree.change(f"profiles/{PROFILE}.yaml", {"abacus": {"finetune": {"batch_rows": sequences}}})
-    tree.configure()
 
 
 def rows_each(tree: Tree) -> float:
@@ -77,17 +76,27 @@ def run(tree: Tree, until: int | None = None) -> Done:
     return Done(done.seconds, done.memory, done.lines[1:])  # the first line has the names
 
 
+def plan(tree: Tree, checkpoints: int, steps: int) -> None:
+    """Have the next training be a new one of so many checkpoints, so many steps each."""
+    numbers = {"checkpoints": [*range(checkpoints + 1)], "finetune": {"steps_per_checkpoint": steps}}
+    tree.change("params.yaml", numbers)
+    tree.configure()
+    shutil.rmtree(tree.folder / "unfinished", ignore_errors=True)
+
+
 def trained(tree: Tree) -> Figures:
     """One training from nothing."""
-    shutil.rmtree(tree.folder / "unfinished", ignore_errors=True)
+    plan(tree, 1, STEPS)
     return rates(run(tree), rows_of_a_step(tree))
 
 
 def rates(done: Done, rows: float) -> Figures:
     """What a training costs whose steps take so many rows."""
+    if len(done.lines) != STEPS:
+        raise InputError("steps", f"{len(done.lines)} were written", f"{STEPS}")
     first, warm, last = done.lines[0], done.lines[WARM - 1], done.lines[-1]
     step = (last - warm) / (len(done.lines) - WARM)
-    return {"rows_s": rows / step, "memory": done.memory / GB, "step": step, "until_first": first - step}
+    return {"rows_s": rows / step, "memory": done.memory / GB, "step": step, "until_first": first}
 
 
 def peft(model: Path, rows: Path, kind: str) -> Figures:
@@ -120,8 +129,10 @@ def dropout(before: str | None) -> list[Competitor]:
     """The dropout of one step, forward and backward, that gives the same masks each time, beside MindSpore's own."""
 
     def dropped(which: str) -> Figures:
-        script("dropout", which, SCRATCH / "dropout.json")
-        return {"seconds": read_json(SCRATCH / "dropout.json", "figures of a worker")["seconds"]}
+        done = script("dropout", which, SCRATCH / "dropout.json")
+        return costs(done) | {
+            "seconds": read_json(SCRATCH / "dropout.json", "figures of a worker")["seconds"]
+        }
 
     return [Competitor(OURS, partial(dropped, "ours")), Competitor("MindSpore", partial(dropped, "peer"))]
 
@@ -135,9 +146,7 @@ def resume(before: str | None) -> list[Competitor]:
 
 def killed(tree: Tree) -> Figures:
     """Seconds more than without the kill, less those of the steps that were lost."""
-    tree.change("params.yaml", {"checkpoints": [0, 1, 2], "finetune": {"steps_per_checkpoint": PART}})
-    tree.configure()
-    shutil.rmtree(tree.folder / "unfinished", ignore_errors=True)
+    plan(tree, 2, PART)
     whole = run(tree)
     first, rest = run(tree, KILLED), run(tree)
     lost = first.lines[KILLED - 1] - first.lines[PART - 1]

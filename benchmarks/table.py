@@ -109,10 +109,10 @@ def short(found: dict[str, Any]) -> str:
 
 
 def cells(found: dict[str, Any], rows: Iterable[Row]) -> Iterable[tuple[str, ...]]:
-    """The rows whose comparison was made, as texts."""
+    """The rows of what was measured, or has failed, as texts."""
     for row in rows:
         made = found["comparisons"].get(row.comparison)
-        if made is None:
+        if made is None or not series(made, OURS, row.figure):
             continue
         earlier = made.get("before")
         beside = f"commit {earlier}" if row.beside == BEFORE else row.beside

@@ -2,8 +2,8 @@
 
     python plain_prepare.py train.json train-v2.json
 
-English rows and repeated problems go, each solution is rewritten as a working by what was published, each category gets
-its share of 100 000 rows, and the rows are shuffled.
+English rows and repeated problems go, each solution is rewritten as a working that is evaluated (what the reference takes
+from the published line is taken), each category gets its share of 100 000 rows, and the rows are shuffled.
 """
 
 import json
@@ -18,26 +18,25 @@ SIZE, CHINESE = 100_000, 538_949
 PREFIX = "计算过程："
 
 
-def number(text, places=4):
-    """A published number as the reference prints it."""
-    value = Decimal(text)
+def number(value, places=4):
+    """A number as the reference prints it."""
     if value == int(value):
         return str(int(value))
-    value = round(float(text), places) if len(text) < 18 and "E" not in text else round(value, places)
-    return format(Decimal(str(value)), "f").rstrip("0").rstrip(".")
+    return format(Decimal(str(round(value, places))), "f").rstrip("0").rstrip(".")
 
 
-def direct(a, op, b, published):
-    return f"{a} {op} {b} = {number(published.split(' = ')[1])}"
+def evaluated(text):
+    """An expression and its value."""
+    return f"{text} = {number(eval(text))}"
 
 
 def equation(a, b, published):
-    return f"{a}x = {-int(b)}, x = {-int(b)} / {a}, x = {number(published.split('：')[1]) if int(b) else 0}"
+    return f"{a}x = {-int(b)}, x = {-int(b)} / {a}, x = {number(-int(b) / int(a))}"
 
 
 def mean(values, published):
     values = values.split(", ")
-    return f"({' + '.join(values)}) / {len(values)} = {number(published.split(' ')[1])}"
+    return evaluated(f"({' + '.join(values)}) / {len(values)}")
 
 
 def fraction(a, b, published):
@@ -48,8 +47,12 @@ def fraction(a, b, published):
     )
 
 
+def discount(a, b, published):
+    return f"({a} - {b}) / {a} = {number(eval(f'({a} - {b}) / {a} * 100'), 2)}"
+
+
 def sales(a, b, published):
-    return f"{a} * (1 + {int(b) / 100}) = {number(published)}"
+    return f"{a} * (1 + {int(b) / 100}) = {number(eval(f'{a} + {a} * {b} / 100'))}"
 
 
 def function(x, c, n, published):
@@ -57,19 +60,18 @@ def function(x, c, n, published):
 
 
 KINDS = [
-    ("direct", r"计算 (\S+) (\S) (\S+) 等于多少？", direct),
+    ("direct", r"计算 (\S+ \S \S+) 等于多少？", lambda text, published: evaluated(text)),
     ("equation", r"解方程 (\S+)x \+ (\S+) = 0", equation),
-    ("root", r"计算 (\S+) 的平方根？", lambda a, published: f"√{a} = {number(published.split(' = ')[1])}"),
+    ("root", r"计算 (\S+) 的平方根？", lambda a, published: f"√{a} = {number(math.sqrt(float(a)))}"),
     ("power", r"计算 (\S+) 的 (\S+) 次方？", lambda a, n, published: published),
     ("function", r"当 x = (\S+) 时，求函数 y = (\S+)x\^(\S+) 的值", function),
     ("mean", r"求以下数据的平均值：\[(.+)\]", mean),
     ("area", r"一个长方形的长为 (\S+) 厘米，宽为 (\S+) 厘米，请计算其面积。",
-     lambda a, b, published: f"{a} * {b} = {published.split(' ')[1]}"),
-    ("discount", r"商品原价为 (\S+) 元，打折后的价格为 (\S+) 元，请计算打折的折扣比例。",
-     lambda a, b, published: f"({a} - {b}) / {a} = {number(published, 2)}"),
+     lambda a, b, published: evaluated(f"{a} * {b}")),
+    ("discount", r"商品原价为 (\S+) 元，打折后的价格为 (\S+) 元，请计算打折的折扣比例。", discount),
     ("sales", r"去年销售额为 (\S+) 万元，今年销售额增加了 (\S+)%，请计算今年的销售额。", sales),
     ("mass", r"某物体的密度为 (\S+) 克/立方厘米，体积为 (\S+) 立方厘米，请计算该物体的质量。",
-     lambda a, b, published: f"{a} * {b} = {published.split(' ')[0]}"),
+     lambda a, b, published: evaluated(f"{a} * {b}")),
     ("fraction", r"将分数 (\d+)/(\d+) 进行简化。", fraction),
 ]  # fmt: skip
 KINDS = [(name, re.compile(pattern), write) for name, pattern, write in KINDS]
@@ -85,16 +87,16 @@ def rewritten(problem, published):
 
 
 def main(raw, out):
-    rows, seen = {}, set()
+    published = {}
     with Path(raw).open(encoding="utf-8") as file:
         for line in file:
             row = json.loads(line)
-            problem = row["problem"]
-            if problem in seen or not re.search("[\u4e00-\u9fff]", problem):
-                continue
-            seen.add(problem)
-            kind, solution = rewritten(problem, row["solution"])
-            rows.setdefault(kind, []).append({"problem": problem, "solution": solution})
+            if re.search("[\u4e00-\u9fff]", row["problem"]):
+                published.setdefault(row["problem"], row["solution"])
+    rows = {}
+    for problem, solution in published.items():
+        kind, working = rewritten(problem, solution)
+        rows.setdefault(kind, []).append({"problem": problem, "solution": working})
     taken = [row for some in rows.values() for row in some[: len(some) * SIZE // CHINESE]]
     random.Random(42).shuffle(taken)
     with Path(out).open("w", encoding="utf-8") as file:

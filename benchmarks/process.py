@@ -14,7 +14,7 @@ import psutil
 from abacus.core.errors import InputError
 from abacus.core.process import end_with_parent
 
-LOOK, WEIGH = 0.02, 0.25  # seconds between two looks at the file, and at the memory
+LOOK, WEIGH = 0.02, 0.25  # seconds at most between two looks, and between two at the memory
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def measured(
             if code is None and now - weighed >= WEIGH:
                 most, weighed = max(most, memory(process.pid)), now
             if code is None:
-                time.sleep(LOOK)
+                time.sleep(min(LOOK, now / 100 + 0.001))
     if code:
         what = next((str(word) for word in words[1:] if str(word) != "-m"), words[0])
         raise InputError(Path(str(what)).name, f"ended with {code}: {last_line(log)}")

@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
+READY_PEERS := .venv-peers/.ready
 # A ready-file names the place of its environment; after a rename it is another, and setup mends the scripts.
 MOVED := $(shell test "$$(head -n 1 $(READY) 2>/dev/null)" = "$$(readlink -f $(VENV))" || echo moved)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -22,7 +23,8 @@ OWN := help setup test test-full fuzz vulnerabilities bench lint format lock cle
 TAKES_setup := SYSTEM_MINDSPORE
 TAKES_fuzz := N SEED TARGET
 TAKES_vulnerabilities := SERVICE
-TAKES_lock := UPGRADE
+TAKES_bench := ONLY PAIRS BEFORE
+TAKES_lock := UPGRADE WHEELS
 TAKES := $(foreach goal,$(MAKECMDGOALS),$(TAKES_$(goal)))
 ifeq ($(filter-out $(OWN),$(MAKECMDGOALS)),)
 $(foreach v,$(filter-out MAKE% -% PYTHON $(TAKES),$(.VARIABLES)),$(if $(filter command,$(origin $v)),$(error $v is no variable of make $(or $(MAKECMDGOALS),help), expected $(or $(TAKES),none))))
@@ -46,6 +48,9 @@ $(READY): environment/run.lock $(MOVED)
 $(READY_TEST): $(READY) environment/test.lock
 	@"$(PYTHON)" environment/setup.py --test
 
+$(READY_PEERS): $(READY) environment/peers.lock
+	@"$(PYTHON)" environment/setup.py --peers
+
 moved:
 
 setup: $(READY) ## make the virtual environment, of exact versions: [PYTHON=python3.11] [SYSTEM_MINDSPORE=1]
@@ -64,8 +69,8 @@ vulnerabilities: $(READY_TEST) ## compare the pinned packages with those known t
 	@python -m pip_audit --strict --no-deps --disable-pip --progress-spinner off -r environment/run.lock -r environment/test.lock \
 		$(call typed,SERVICE,--vulnerability-service)
 
-bench: $(READY_TEST) ## measure speeds beside a peer's
-	@python -m tests.bench
+bench: $(READY_PEERS) ## measure speed and memory beside what a user would pick instead: [ONLY=name,...] [PAIRS=n] [BEFORE=commit]
+	@python -m benchmarks $(call typed,ONLY,--only) $(call typed,PAIRS,--pairs) $(call typed,BEFORE,--before)
 
 lint: $(READY_TEST) ## ruff, and mypy --strict on the modules that carry data
 	@python -m ruff check . && python -m ruff format --check . && python -m mypy
@@ -76,11 +81,16 @@ format: $(READY_TEST) ## ruff, in place
 # Versions stay unless pyproject.toml forbids them; UPGRADE=1 takes the newest. test.lock has what run.lock has not.
 COMPILE = python -m uv pip compile pyproject.toml --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
-lock: $(READY_TEST) ## renew environment/*.lock from pyproject.toml: [UPGRADE=1]
+# The peers' torch is a build for CPUs on x86-64, from its own index or, with WHEELS, from a folder.
+CPU_WHEELS = $(if $(WHEELS),--find-links $(WHEELS),--index https://download.pytorch.org/whl/cpu)
+lock: $(READY_TEST) ## renew environment/*.lock from pyproject.toml: [UPGRADE=1] [WHEELS=folder of torch's build for CPUs]
 	@$(COMPILE) -o environment/run.lock
 	@$(COMPILE) --extra test -c environment/run.lock -o environment/test.lock \
 		$$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' environment/run.lock)
 	@sed -i '/^# The following packages were excluded/,$$d' environment/test.lock
+	@python -m uv pip compile --group peers --quiet --generate-hashes --python-version 3.11 \
+		--python-platform x86_64-manylinux_2_28 --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
+		$(CPU_WHEELS) -o environment/peers.lock
 
 clean: ## remove scratch folders and logs; keeps data, checkpoints and the environment
 	rm -rf .scratch logs

@@ -1,6 +1,8 @@
 """Make .venv, the environment of exact versions, or mend one that was interrupted, renamed or made by another Python.
 
-    python3.11 environment/setup.py [--test] [--dry-run]      (make setup [PYTHON=python3.11] [SYSTEM_MINDSPORE=1])
+    python3.11 environment/setup.py [--test | --peers] [--dry-run]  (make setup [PYTHON=python3.11] [SYSTEM_MINDSPORE=1])
+
+--peers makes .venv-peers instead: what `make bench` compares with, on x86-64. Nothing else uses it.
 
 Any Python 3 can read this file, so that a wrong one is told before anything is downloaded. All that is said goes to
 standard error. On a host with Ascend's NPUs the MindSpore of PYTHON is used, if it has one; SYSTEM_MINDSPORE=1 asks
@@ -18,8 +20,12 @@ import sys
 
 EXPECTED = (3, 11)
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LOCKS = {"run": "environment/run.lock", "test": "environment/test.lock"}
-READY = {"run": ".ready", "test": ".ready-test"}
+LOCKS = {name: "environment/%s.lock" % name for name in ("run", "test", "peers")}
+READY = {"run": ".ready", "test": ".ready-test", "peers": ".ready"}
+OURS, PEERS = ".venv", ".venv-peers"
+SIZES = {OURS: "3.5 GB", PEERS: "1.5 GB"}
+# The builds for CPUs alone, a tenth of the index's size; tried where pip's own places have none.
+CPU_BUILD, CPU_INDEX = "+cpu", "https://download.pytorch.org/whl/cpu"
 BUILD = ("setuptools", "wheel")  # what builds the packages that are sources only
 SHEBANG = re.compile(rb"\A#!(?P<python>[^\n]*/bin/python[\d.]*)\n")
 # pip's form where the path has a blank or is too long for a first line
@@ -149,17 +155,21 @@ class Steps:
 
     def command(self, *words):
         """Run a command with its output on standard error; SetupError if it fails."""
-        if self.dry:
-            say("would run: " + " ".join(words))
-            return
-        # PIP_USER would have pip install outside of the environment
-        env = dict(os.environ, PIP_USER="0", PIP_DISABLE_PIP_VERSION_CHECK="1")
-        code = subprocess.call(words, stdout=sys.stderr.fileno(), env=env)
+        code = self.code(*words)
         if code:
             raise SetupError(
-                "%s: ended with %d, expected 0; the lines above say why, run `make setup` again to go on"
+                "%s: ended with %d, expected 0; the lines above say why, run it again to go on"
                 % (" ".join(words[:4]), code)
             )
+
+    def code(self, *words):
+        """Run a command with its output on standard error; its exit code."""
+        if self.dry:
+            say("would run: " + " ".join(words))
+            return 0
+        # PIP_USER would have pip install outside of the environment
+        env = dict(os.environ, PIP_USER="0", PIP_DISABLE_PIP_VERSION_CHECK="1")
+        return subprocess.call(words, stdout=sys.stderr.fileno(), env=env)
 
     def write(self, path, text):
         """Write a text file, whole or not at all."""
@@ -171,22 +181,23 @@ class Steps:
         os.rename(path + ".part", path)
 
 
-def make(steps, place, shared):
-    """Make the environment, or what is missing of it; `shared`: PYTHON's packages can be seen from it."""
+def make(steps, place, name, shared):
+    """Make the environment `name`, or what is missing of it; `shared`: PYTHON's packages can be seen from it."""
     found = state(place)
     was_shared = settings(place).get("include-system-site-packages") == "true"
     if found == "good" and was_shared == shared:
         return
     words = [sys.executable, "-m", "venv"] + (["--system-site-packages"] if shared else [])
     if found in ("other", "broken"):
-        if os.path.islink(os.path.join(ROOT, ".venv")):
+        if os.path.islink(os.path.join(ROOT, name)):
             raise SetupError(
-                ".venv: found a link to an environment that is %s, expected one of 3.11; rm .venv" % found
+                "%s: found a link to an environment that is %s, expected one of 3.11; rm %s"
+                % (name, found, name)
             )
-        say(".venv is %s: made anew" % {"other": "another Python's", "broken": "not whole"}[found])
+        say("%s is %s: made anew" % (name, {"other": "another Python's", "broken": "not whole"}[found]))
         words.append("--clear")
     else:
-        say("making .venv: 3.5 GB, a few minutes the first time")
+        say("making %s: %s, a few minutes the first time" % (name, SIZES[name]))
     steps.command(*(words + [place]))
     if found == "good" and shared:
         steps.command(python_of(place), "-m", "pip", "uninstall", "--yes", "mindspore")
@@ -276,12 +287,17 @@ def install(steps, place, lock, without=()):
     wanted = entries(lock)
     pip = [python_of(place), "-m", "pip", "install", "--require-hashes", "--no-deps", "--progress-bar", "on"]
     first = [name for name in BUILD if name in wanted]
-    for names in (first, [name for name in wanted if name not in without and name not in first]):
+    cpu = [name for name in wanted if CPU_BUILD in wanted[name][0].split("\\")[0]]
+    rest = [name for name in wanted if name not in without and name not in first + cpu]
+    for names in (first, cpu, rest):
         if names:
             path = os.path.join(place, "requirements.txt")
             steps.write(path, "\n".join(line for name in names for line in wanted[name]) + "\n")
             say("installing %d packages of %s" % (len(names), lock))
-            steps.command(*(pip + ["--no-build-isolation", "-r", path]))
+            words = pip + ["--no-build-isolation", "-r", path]
+            if names == cpu and not steps.dry and not steps.code(*words):
+                continue
+            steps.command(*(words + (["--index-url", CPU_INDEX] if names == cpu else [])))
 
 
 def mark(place, lock, version):
@@ -291,21 +307,21 @@ def mark(place, lock, version):
     return "%s\n%s\nmindspore %s\n" % (place, digest, version or "of the lock")
 
 
-def setup(names, dry):
-    """Make or mend the environment with the packages of these locks."""
+def setup(folder, names, dry):
+    """Make or mend the environment `folder` with the packages of these locks."""
     check_python()
     steps = Steps(dry)
-    place = os.path.realpath(os.path.join(ROOT, ".venv"))
-    version = system_mindspore()
+    place = os.path.realpath(os.path.join(ROOT, folder))
+    version = system_mindspore() if folder == OURS else None
     if version:
         tell_mindspore(version)
-    make(steps, place, bool(version))
+    make(steps, place, folder, bool(version))
     see_base(steps, place, bool(version))
     if not dry:
         mend_place(place)
         mended = mend_scripts(place)
         if mended:
-            say(".venv has moved to %s: %d scripts were mended" % (place, mended))
+            say("%s has moved to %s: %d scripts were mended" % (folder, place, mended))
         forget_unfinished(place)
     for name in names:
         ready, content = os.path.join(place, READY[name]), mark(place, LOCKS[name], version)
@@ -315,8 +331,9 @@ def setup(names, dry):
 
 
 def leave_environment():
-    """Go on as the Python that .venv was made from, if this one is .venv's own: its packages are ours, not the host's."""
-    inside = os.path.realpath(sys.prefix) == os.path.realpath(os.path.join(ROOT, ".venv"))
+    """Go on as the Python that .venv was made from, if this one is its own: its packages are ours, not the host's."""
+    own = [os.path.realpath(os.path.join(ROOT, name)) for name in (OURS, PEERS)]
+    inside = os.path.realpath(sys.prefix) in own
     base = os.path.realpath(sys.executable)
     if inside and base != sys.executable:
         os.execv(base, [base] + sys.argv)
@@ -326,16 +343,21 @@ def main():
     """Set up; the exit code."""
     leave_environment()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--test", action="store_true", help="also what the tests need")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--test", action="store_true", help="also what the tests need")
+    which.add_argument("--peers", action="store_true", help="make %s instead, for `make bench`" % PEERS)
     parser.add_argument("--dry-run", action="store_true", help="print the steps, change nothing")
     args = parser.parse_args()
     try:
-        setup(["run", "test"] if args.test else ["run"], args.dry_run)
+        if args.peers:
+            setup(PEERS, ["peers"], args.dry_run)
+        else:
+            setup(OURS, ["run", "test"] if args.test else ["run"], args.dry_run)
     except SetupError as error:
         say("error: %s" % error)
         return 1
     except OSError as error:
-        say("error: %s: %s" % (error.filename or ".venv", error.strerror or error))
+        say("error: %s: %s" % (error.filename or OURS, error.strerror or error))
         return 1
     except KeyboardInterrupt:
         say("interrupted: run `make setup` again to go on")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LOCKS = {name: ROOT / f"environment/{name}.lock" for name in ("run", "test")}
+LOCKS = {name: ROOT / f"environment/{name}.lock" for name in ("run", "test", "peers")}
 TEST_ONLY = {
     "atheris",
     "hypothesis",
@@ -55,10 +55,11 @@ def test_every_package_is_pinned_by_version_and_hash(name):
 
 
 def test_the_locks_share_no_package_and_users_install_no_test_tool():
-    run, test = (set(setup.entries(path)) for path in LOCKS.values())
+    run, test, peers = (set(setup.entries(path)) for path in LOCKS.values())
     assert run & test == set()
     assert run & TEST_ONLY == set()
     assert test >= TEST_ONLY
+    assert {"torch", "peft"} <= peers - run - test, "what make bench compares with is no user's"
     assert declared(project()["dependencies"]) <= run
     assert declared(project()["optional-dependencies"]["test"]) <= run | test
 
@@ -122,6 +123,16 @@ def test_the_steps_of_a_first_setup(base):
     assert "environment/test.lock" not in said
     assert "of environment/test.lock" in dry(base, sys.executable, "--test")[1]
     assert not (base / ".venv").exists()
+
+
+def test_the_peers_have_an_environment_of_their_own_with_the_build_for_cpus(base):
+    code, said = dry(base, sys.executable, "--peers")
+    assert code == 0
+    assert f"-m venv {base}/.venv-peers\n" in said
+    (cpu,) = (line for line in said.splitlines() if "--index-url" in line)
+    assert "--require-hashes" in cpu
+    assert "installing 1 packages of environment/peers.lock" in said
+    assert f"{base}/.venv/" not in said and "run.lock" not in said
 
 
 def test_another_python_is_one_line_before_anything_else(base, monkeypatch):
@@ -234,4 +245,5 @@ def test_a_package_whose_installation_was_killed_is_forgotten(tmp_path):
 
 
 def test_git_ignores_an_environment_that_is_a_link():
-    assert "/.venv" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {"/.venv", "/.venv-peers"} <= set(ignored)

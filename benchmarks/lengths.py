@@ -1,4 +1,4 @@
-"""Measure what recipes cost in tokens, by kind of problem: python -m tests.bench.lengths data/base [--decimals 2].
+"""Measure what recipes cost in tokens, by kind of problem: python -m benchmarks.lengths data/base [--decimals 2].
 
 The tokenizer is that of a folder that stage `base` has made, or of a file (tokenizer.json, Llama 3's tokenizer.model).
 """

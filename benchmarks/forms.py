@@ -1,4 +1,4 @@
-"""How well a base model knows sums of two digits, by how they are written: python -m tests.bench.forms data/base."""
+"""How well a base model knows sums of two digits, by how they are written: python -m benchmarks.forms data/base."""
 
 import argparse
 from pathlib import Path

@@ -1,0 +1,89 @@
+"""The stages that make data: each by its own command, beside a plain script and `datasets.map`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from abacus.data.conversation import read_turns
+from abacus.data.rows import json_line
+from benchmarks.alternate import OURS, Competitor, Figures
+from benchmarks.process import Done
+from benchmarks.workspace import GB, PEERS, ROOT, SCRATCH, Tree, current, needed, script
+
+CONVERSATIONS = "data/train-v2-conversation.json"
+
+
+def costs(done: Done) -> Figures:
+    """What every process costs."""
+    return {"seconds": done.seconds, "memory": done.memory / GB}
+
+
+def prepare(before: str | None) -> list[Competitor]:
+    """All raw rows to training rows; the plain script audits nothing and is one process."""
+    tree, raw = current(), needed("data/raw/train.json")
+    outs = {name: f"data/{name}" for name in ("train", "test", "rejected", "metrics", "categories")}
+    return [
+        Competitor(OURS, lambda: costs(tree.stage("prepare", raw=raw, **outs))),
+        Competitor("plain script", lambda: costs(script("plain_prepare", raw, SCRATCH / "plain.json"))),
+    ]
+
+
+def synthesize(before: str | None) -> list[Competitor]:
+    """The raw rows from a seed."""
+    tree = current()
+    return [Competitor(OURS, lambda: costs(tree.stage("synthesize", out="data/made.json")))]
+
+
+def converse(before: str | None) -> list[Competitor]:
+    """Training rows to conversations."""
+    tree, train = current(), needed("data/train-v2.json")
+    return [Competitor(OURS, lambda: costs(tree.stage("converse", train=train, out="data/made.json")))]
+
+
+def mindrecord(before: str | None) -> list[Competitor]:
+    """Conversations to tokens, all of them and the first half, which says how memory grows."""
+    tree, whole = current(), needed(CONVERSATIONS)
+    half = first_half(whole)
+    return [
+        Competitor(OURS, lambda: growing(lambda rows: encode(tree, rows), whole, half)),
+        Competitor("datasets.map", lambda: growing(mapped, whole, half)),
+    ]
+
+
+def first_half(path: Path) -> Path:
+    """A conversation file of the first half of the rows of one."""
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    half = SCRATCH / "half.json"
+    half.write_text(json.dumps(rows[: len(rows) // 2], ensure_ascii=False, indent=2), encoding="utf-8")
+    return half
+
+
+def growing(work: Callable[[Path], Done], whole: Path, half: Path) -> Figures:
+    """What the whole costs, and its memory over that of the half."""
+    small, done = work(half), work(whole)
+    return costs(done) | {"half_memory": small.memory / GB, "growth": done.memory / small.memory}
+
+
+def encode(tree: Tree, conversations: Path) -> Done:
+    """Stage mindrecord; it leaves data/rows.mindrecord and data/rows.json in the tree."""
+    return tree.stage(
+        "mindrecord",
+        profile="data/profile",
+        base=needed("data/base"),
+        conversations=conversations,
+        test=needed("data/math-test.jsonl"),
+        squad=ROOT / "data/reading/reading-v1.1.json",
+        out="data/rows.mindrecord",
+        metrics="data/rows.json",
+    )
+
+
+def mapped(conversations: Path) -> Done:
+    """The same rows by `datasets.map` in two processes."""
+    lines = SCRATCH / f"{conversations.stem}.jsonl"
+    if not lines.exists():  # as `datasets` wants them; made before the clock runs
+        turns = read_turns(conversations)
+        text = "".join(json_line({"problem": turn.problem, "solution": turn.solution}) for turn in turns)
+        lines.write_text(text, encoding="utf-8")
+    words = [lines, needed("data/base/tokenizer.json"), SCRATCH / "mapped"]
+    return script("map_tokens", *words, python=PEERS)

@@ -1,1 +1,0 @@
-"""Benchmarks, each beside a peer in the same run: `make bench`. They print and assert nothing."""

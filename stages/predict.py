@@ -60,7 +60,8 @@ def main() -> None:
         part.mkdir()
         write_rows(part / "math.jsonl", math)
         write_rows(part / "squad.jsonl", reading)
-        write_json(part / "about.json", about | {"squad": params.squad, "template": params.template})
+        asked = {"squad": params.squad, "template": params.template, "reading": how.prompt.reading}
+        write_json(part / "about.json", about | asked)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def main() -> None:
     metrics, outcomes = read_metrics(to.metrics, numbers), questions.read_all(to.answers, numbers)
     best = choose(metrics)
     sizes = read_about(to.predictions / str(best.number) / ABOUT)
-    summary = summarise(metrics, best, sizes, outcomes)
+    summary = summarise(metrics, best, sizes.model_dump(), outcomes)
     with (
         replacing(to.summary) as summary_part,
         replacing(to.table) as table_part,

@@ -224,4 +224,5 @@ def load(how: How, base: Path, adapter: Path, screen: TextIO, graphs: Path | Non
         "base_parameters": parameters(architecture),
         "min_new_tokens": how.decode.min_new_tokens,
     }
-    return Asked(Prompter(tokenizer, how.prompt.template, how.prompt.bos), decoder, facts)
+    prompt = how.prompt
+    return Asked(Prompter(tokenizer, prompt.template, prompt.bos, prompt.reading), decoder, facts)

@@ -108,6 +108,7 @@ class Prompt(Model):
 
     template: Literal["vicuna", "alpaca", "bare"]
     bos: bool
+    reading: Literal["contest", "one_shot"] = "contest"
     seq_length: Annotated[int, whole(8)]
     packing: Packing | None = None
 

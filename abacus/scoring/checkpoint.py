@@ -4,10 +4,11 @@ import json
 from collections import Counter
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from abacus.core.documents import read_json
 from abacus.core.errors import InputError
+from abacus.core.typed import Open, Text, validated, whole
 from abacus.data.rows import clip, read_objects
 from abacus.problems.recipe import Recipe
 from abacus.problems.workings import recognise
@@ -15,7 +16,6 @@ from abacus.scoring import arithmetic
 from abacus.scoring.metrics import Answers, Judged, Reading
 
 ABOUT = "about.json"
-SIZES = ("step", "trainable_parameters", "base_parameters")
 LARGEST = 10**15  # nats or tokens; beyond it, and for NaN, a mean is no number that JSON has
 KEY = 12  # hexadecimal digits: two of 10 000 questions share them once in five million runs
 MATH = {
@@ -26,6 +26,15 @@ MATH = {
     "reference_tokens": int,
 }
 READING = MATH | {"reference": str, "references": list}
+
+
+class About(Open):
+    """What answered, and by which reading prompt."""
+
+    step: Annotated[int, whole(0, LARGEST)]
+    trainable_parameters: Annotated[int, whole(0, LARGEST)]
+    base_parameters: Annotated[int, whole(1, LARGEST)]
+    reading: Text = "contest"
 
 
 def judge(predictions: list[dict[str, Any]], recipe: Recipe, place: str = "math.jsonl") -> list[Judged]:
@@ -79,10 +88,11 @@ def first_line(completion: str) -> str:
 
 def read_answers(folder: Path, recipe: Recipe) -> Answers:
     """What stage predict has left in a folder, judged."""
-    step = read_about(folder / ABOUT)["step"]
+    about = read_about(folder / ABOUT)
     place = folder / "math.jsonl"
     math = judge(read_predictions(place, MATH, "question"), recipe, str(place))
-    return Answers(step, understand(read_predictions(folder / "squad.jsonl", READING, "id")), math)
+    reading = understand(read_predictions(folder / "squad.jsonl", READING, "id"))
+    return Answers(about.step, reading, math, about.reading)
 
 
 def read_predictions(path: Path, keys: dict[str, Any], name: str = "") -> list[dict[str, Any]]:
@@ -109,14 +119,6 @@ def read_predictions(path: Path, keys: dict[str, Any], name: str = "") -> list[d
     return rows
 
 
-def read_about(path: Path) -> dict[str, int]:
-    """Read what predict says of the checkpoint that answered: its step, and numbers of parameters."""
-    wanted = f"a JSON object with {', '.join(SIZES)}"
-    about = read_json(path, wanted)
-    if not all(type(about.get(key)) is int for key in SIZES):
-        raise InputError(path, f"found {clip(json.dumps(about))}", wanted)
-    for key in SIZES:
-        low = 1 if key == "base_parameters" else 0
-        if not low <= about[key] <= LARGEST:
-            raise InputError(path, f"{key} is {clip(str(about[key]))}", f"a number from {low} to {LARGEST}")
-    return {key: about[key] for key in SIZES}
+def read_about(path: Path) -> About:
+    """Read what predict says of the checkpoint that answered."""
+    return validated(About, read_json(path, "what predict says of the answers"), path)

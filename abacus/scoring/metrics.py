@@ -5,7 +5,7 @@ A metric of one's own is a module that computes it and a row here.
 
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from abacus.core.errors import InputError
 from abacus.scoring import mindformers_f1, squad_f1
@@ -42,6 +42,7 @@ class Answers(NamedTuple):
     step: int
     reading: list[Reading]
     math: list[Judged]
+    prompt: str = "contest"  # of the reading questions
 
 
 class Metric(NamedTuple):
@@ -90,6 +91,7 @@ def per_token(answers: Sequence[Reading] | Sequence[Judged]) -> float:
     return sum(answer.reference_nll for answer in answers) / tokens
 
 
+PROMPT = "reading_prompt"
 METRICS = (
     Metric(
         "step", "step", "", 0, "",
@@ -175,9 +177,9 @@ METRICS = (
 )  # fmt: skip
 
 
-def scores(answers: Answers) -> dict[str, float]:
-    """Every metric of a checkpoint by its name, and after them the bounds of those that have an interval."""
-    found: dict[str, float] = {}
+def scores(answers: Answers) -> dict[str, Any]:
+    """Every metric of a checkpoint by its name, the bounds of those that have an interval, and the reading prompt."""
+    found: dict[str, Any] = {}
     bounds: dict[str, float] = {}
     for metric in METRICS:
         score = metric.score(answers)
@@ -186,7 +188,7 @@ def scores(answers: Answers) -> dict[str, float]:
             bounds |= zip(metric.bounds, of_mean(score), strict=True)
         else:
             found[metric.name] = score
-    return found | bounds
+    return found | bounds | {PROMPT: answers.prompt}
 
 
 # The columns of the accuracies by category.

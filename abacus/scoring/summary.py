@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from abacus.core.documents import read_json, write_csv
 from abacus.core.errors import InputError
-from abacus.scoring.metrics import METRICS
+from abacus.scoring.metrics import METRICS, PROMPT
 from abacus.scoring.questions import EXACT, Outcomes, pair
 
 GATE = 0.9  # of the base model's scores by MindFormers' definition
 # What all checkpoints must have been asked alike.
-ASKED = ("math_problems", "squad_questions")
+ASKED = ("math_problems", "squad_questions", PROMPT)
 GATED = {"F1": "mindformers_f1", "EM": "mindformers_em"}
 # The contest divides the trainable parameters by this number, whatever the model.
 FIXED_DENOMINATOR = 8_030_000_000

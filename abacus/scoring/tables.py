@@ -7,7 +7,7 @@ from typing import Any
 from abacus.problems.categories import CATEGORIES
 from abacus.scoring import questions
 from abacus.scoring.intervals import wilson
-from abacus.scoring.metrics import METRICS, Metric
+from abacus.scoring.metrics import METRICS, PROMPT, Metric
 from abacus.scoring.questions import Outcomes
 from abacus.scoring.summary import COLUMNS, FOLDER, GATE, GATED, Choice, choose, passes, read_metrics
 
@@ -83,7 +83,9 @@ def printed(numbers: list[int], folder: Path = FOLDER, answers: Path = questions
     outcomes = questions.read_all(answers, numbers)
     best = choose(metrics)
     parts = {
-        "Percent, with 95 % intervals:": table(metrics),
+        f"Percent, with 95 % intervals (reading prompt: {metrics[0].get(PROMPT, 'contest')}):": table(
+            metrics
+        ),
         "What moves sooner:": finer(metrics),
         "Against the base model, on the same questions (McNemar's exact test):": differences(
             outcomes, best.number

@@ -8,7 +8,7 @@ from typing import Any
 from abacus.scoring import summary, tables
 from abacus.scoring.metrics import ACCURACIES
 from abacus.submission.run import Finished
-from abacus.text.prompt import READING, TEMPLATES
+from abacus.text.prompt import READINGS, TEMPLATES
 
 PACKAGES = ("mindspore", "mindformers", "numpy", "tokenizers", "jieba", "dvc")
 REAL_QUESTIONS = 2067  # of SQuAD v1.1 dev, one a paragraph: what the contest asks
@@ -173,7 +173,7 @@ def reading(run: Finished) -> str:
 提示模板（prompt）：
 
 ```text
-{READING}
+{READINGS[run.asked.reading]}
 ```"""
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from tqdm import tqdm
 
@@ -72,6 +72,7 @@ class Asked(Open):
     base_parameters: Annotated[int, whole(1)]
     squad: str
     template: str
+    reading: Literal["contest", "one_shot"] = "contest"
 
 
 class Optimizer(Open):

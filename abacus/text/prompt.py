@@ -2,7 +2,8 @@
 
 Templates: `vicuna` is Vicuna v1.1 (https://github.com/lm-sys/FastChat/blob/main/docs/vicuna_weights_version.md),
 `alpaca` Stanford Alpaca's without input (https://github.com/tatsu-lab/stanford_alpaca), `bare` the problem
-and a newline. The reading prompt is the contest's; it is asked and trained on alone, in no template and without BOS.
+and a newline. Of the reading prompts `contest` is the contest's, and `one_shot` shows it answered once before it asks. They
+are asked, and the contest's is trained on, alone, in no template and without BOS.
 """
 
 from collections.abc import Iterator, Sequence
@@ -66,17 +67,28 @@ READING = (
 )
 
 
+# The example of `one_shot`, in no set of questions. Of three examples in two layouts it gave the base model of the default
+# profile its highest F1 and EM (MindFormers') on 48 questions of SQuAD's that no run is asked.
+EXAMPLE = {
+    "context": "The harbour of Lind was built in 1872 by the engineer Ada Moor. It has two piers and a small lighthouse.",
+    "question": "Who built the harbour of Lind?",
+}
+ANSWER = "Ada Moor"
+READINGS = {"contest": READING, "one_shot": f"{READING.format(**EXAMPLE)} {ANSWER}\n\n{READING}"}
 BEGINS, ENDS = READING.partition("{context}")[0], READING.rpartition("{question}")[2]
 ALONE = Template("", "", " ")  # of a reading prompt
 
 
 class Prompter:
-    """Turns problems, answers and passages into ids, with a profile's template and BOS."""
+    """Turns problems, answers and passages into ids, with a profile's templates and BOS."""
 
-    def __init__(self, tokenizer: Tokenizer, template: str | Template, bos: bool) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, template: str | Template, bos: bool, reading: str = "contest"
+    ) -> None:
         self.tokenizer = tokenizer
         self.template = TEMPLATES[template] if isinstance(template, str) else template
         self.bos = [tokenizer.bos_id] if bos else []
+        self.reading = READINGS[reading]
 
     def problems(self, problems: Sequence[str]) -> list[list[int]]:
         """Return the ids of each problem in the template, up to where the answer begins."""
@@ -105,7 +117,7 @@ class Prompter:
 
     def passages(self, pairs: Sequence[tuple[str, str]]) -> list[list[int]]:
         """Return the ids of the reading prompt for each (context, question). It never has a BOS."""
-        return self.tokenizer.encode_batch([READING.format(context=c, question=q) for c, q in pairs])
+        return self.tokenizer.encode_batch([self.reading.format(context=c, question=q) for c, q in pairs])
 
     def spans(self, answers: Sequence[str]) -> list[list[int]]:
         """Return the ids of reference answers to reading questions, as they would follow the prompt."""

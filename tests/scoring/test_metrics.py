@@ -15,7 +15,7 @@ from abacus.problems.recipe import Recipe
 from abacus.problems.workings import recognise, working
 from abacus.scoring import questions
 from abacus.scoring.checkpoint import judge, understand
-from abacus.scoring.metrics import BY_CATEGORY, METRICS, Answers, by_category, scores
+from abacus.scoring.metrics import BY_CATEGORY, METRICS, PROMPT, Answers, by_category, scores
 from abacus.scoring.summary import COLUMNS, FOLDER, choose, summarise
 from abacus.scoring.tables import aligned, finer, half, printed, table
 from tests.scores import checkpoint, write_answers
@@ -96,6 +96,7 @@ def test_every_metric_is_its_definition():
 def test_every_percentage_has_an_interval():
     found = scores(answers())
     bounds = {metric.name: tuple(found.pop(name) for name in metric.bounds) for metric in METRICS}
+    assert found.pop(PROMPT) == "contest"
     assert list(found) == list(EXPECTED)
     assert {name: ends for name, ends in bounds.items() if name in SHARES} == SHARES
     for metric in METRICS:
@@ -195,7 +196,7 @@ def test_committed_tables_have_the_committed_metrics():
             csv.DictReader(io.StringIO((ROOT / "metrics/categories" / f"{path.stem}.csv").read_text()))
         )
         found = json.loads(path.read_text(encoding="utf-8"))
-        assert list(found) == NAMED
+        assert list(found) == [*NAMED, PROMPT]
         assert len(questions.read(ROOT / questions.FOLDER / f"{path.stem}.csv")) == (
             found["math_problems"] + found["squad_questions"]
         )

@@ -106,6 +106,7 @@ def test_the_command_writes_one_flat_file(stage, params, folder, tmp_path):
     assert scores["step"] == ABOUT["step"]
     assert len(categories.read_text(encoding="utf-8").splitlines()) == 1 + len(NAMES)
     assert scores["math_strict"] == scores["squad_f1"] == scores["mindformers_em"] == 100.0
+    assert scores.pop("reading_prompt") == "contest"
     assert all(isinstance(value, int | float) for value in scores.values())
     outcomes = questions.read(each)
     assert len(outcomes) == scores["math_problems"] + scores["squad_questions"]
@@ -116,9 +117,9 @@ def test_the_command_writes_one_flat_file(stage, params, folder, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("about.json", None, "no such file, expected a JSON object with step, trainable_parameters"),
+        ("about.json", None, "no such file, expected what predict says of the answers"),
         ("about.json", "{", "Expecting property name"),
-        ("about.json", json.dumps(ABOUT | {"step": "5"}), "expected a JSON object with step"),
+        ("about.json", json.dumps(ABOUT | {"step": "5"}), "step is '5' (text), expected a whole number"),
         (
             "math.jsonl",
             json.dumps(prediction("a", "b") | {"reference_nll": float("nan")}),
@@ -146,7 +147,7 @@ def test_the_command_writes_one_flat_file(stage, params, folder, tmp_path):
             "".join(json.dumps(reading("a", "b") | {"id": "x"}) + "\n" for _ in range(2)),
             "line 2: asks what line 1 asks: x",
         ),
-        ("about.json", '{"step": 5}', "expected a JSON object with step, trainable_parameters"),
+        ("about.json", '{"step": 5}', "about.json: trainable_parameters is missing"),
         ("math.jsonl", None, "no such file"),
         ("math.jsonl", "", "the file is empty, expected JSON Lines"),
         ("math.jsonl", '{"question": "', "line 1: not JSON (Unterminated string starting at character 14)"),

@@ -182,6 +182,15 @@ def test_checkpoints_that_were_asked_otherwise_are_refused(folder):
         read_metrics(folder, [0, 1, 2])
 
 
+def test_checkpoints_that_were_asked_by_another_prompt_are_refused(folder):
+    for number, prompt in ((1, "contest"), (2, "one_shot")):
+        (folder / f"{number}.json").write_text(
+            json.dumps(LAST | {"reading_prompt": prompt}), encoding="utf-8"
+        )
+    with pytest.raises(InputError, match=r"2\.json: reading_prompt is one_shot, expected contest as in the"):
+        read_metrics(folder, [1, 2])
+
+
 def test_the_stage_writes_what_is_printed(stage, params, folder, tmp_path):
     summary, out = tmp_path / "summary.json", tmp_path / "checkpoints.csv"
     three = params(checkpoints=[0, 1, 2])

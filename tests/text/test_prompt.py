@@ -1,10 +1,14 @@
 """The prompt builder: templates, BOS and EOS, and the boundary of what is learned."""
 
+from pathlib import Path
+
 import pytest
 
-from abacus.text.prompt import READING, TEMPLATES, Prompter
+from abacus.text.prompt import ANSWER as SPAN
+from abacus.text.prompt import EXAMPLE, READING, TEMPLATES, Prompter
 from abacus.text.tokenizer import Tokenizer, of_bytes, save
 
+ROOT = Path(__file__).parent.parent.parent
 BOS, EOS, PAD = 256, 257, 258
 PROBLEM, ANSWER = "计算 1.00 + 2.00 等于多少？", "计算过程：1.00 + 2.00 = 3"
 
@@ -51,6 +55,22 @@ def test_reading_prompt_has_no_bos_and_nothing_after_the_colon(tokenizer):
         "### Input:\nWhich?\n\n### Response:"
     )
     assert READING.endswith("Response:")
+
+
+def test_one_shot_shows_the_prompt_answered_once(tokenizer):
+    passage = ("Some passage.", "Which?")
+    asked = Prompter(tokenizer, "vicuna", True).passages([passage])[0]
+    prompter = Prompter(tokenizer, "vicuna", True, "one_shot")
+    shown = prompter.passages([(EXAMPLE["context"], EXAMPLE["question"])])[0]
+    found = bytes(prompter.passages([passage])[0]).decode()
+    example = bytes(Prompter(tokenizer, "vicuna", True).passages([tuple(EXAMPLE.values())])[0]).decode()
+    assert found == f"{example} {SPAN}\n\n{bytes(asked).decode()}"
+    assert bytes(shown).decode().count("### Response:") == 2
+
+
+def test_the_example_is_in_no_set_of_questions():
+    texts = (ROOT / "data/reading/reading-v1.1.json").read_text(encoding="utf-8")
+    assert EXAMPLE["context"] not in texts and EXAMPLE["question"] not in texts
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple
 
 from abacus.data.conversation import Turn
 from abacus.data.squad import Question
-from abacus.problems.alike import Key, fold, keys
+from abacus.problems.alike import Key, digits, fold, keys
+from abacus.problems.workings import matched
 
 Kind = Literal["exact", "variant", "reading"]
 KINDS: tuple[Kind, ...] = ("exact", "variant", "reading")
@@ -19,15 +20,33 @@ class Asked:
     def __init__(self, problems: Iterable[str], questions: Iterable[Question] = ()) -> None:
         self.problems = {text.strip(): keys(text) for text in problems}
         self.keys: set[Key] = set().union(*self.problems.values())
+        self.digits = (
+            {digits(text) for text in self.problems} if all(map(_published, self.problems)) else None
+        )
         texts = {fold(text) for one in questions for text in (one.context, one.question)}
         self.passages = _Passages(text for text in texts if len(text) >= SHORTEST)
 
     def kind(self, turn: Turn) -> tuple[Kind | None, set[Key]]:
         """How a row overlaps, if it does, and the keys of the problems that it shares."""
-        shared = keys(turn.problem) & self.keys
+        shared = self.shared(turn.problem)
         if shared:
             return ("exact" if turn.problem.strip() in self.problems else "variant"), shared
         return ("reading" if self.passages.within(f"{turn.problem}\n{turn.solution}") else None), shared
+
+    def shared(self, text: str) -> set[Key]:
+        """The keys of the problems that a text asks and the evaluation too."""
+        # Keys are dear: two problems of the published form that differ in their digits share none.
+        if self.digits is not None and digits(text) not in self.digits and _published(text):
+            return set()
+        return keys(text) & self.keys
+
+
+def _published(text: str) -> bool:
+    """Whether a text is one problem in the published form."""
+    try:
+        return bool(matched(text))
+    except ValueError:
+        return False
 
 
 class _Passages:

@@ -10,7 +10,7 @@ from abacus.data.conversation import Turn
 from abacus.formats import source
 from abacus.planning.sample import Sampled
 from abacus.profile.template import ASCEND, CPU, TEMPLATE
-from abacus.text.encode import encode, learned
+from abacus.text.encode import encode
 from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer
 from abacus.weights.architecture import Architecture, parameters
@@ -111,7 +111,7 @@ def chosen_prompt(
 
 def longest(prompter: Prompter, rows: list[Turn]) -> Measured:
     """Measure rows in a template."""
-    sizes = [(len(row.input_ids), learned(row)) for row in encode(rows, prompter)]
+    sizes = [(row.size, len(row.learned)) for row in encode(rows, prompter)]
     return Measured(max(size for size, _ in sizes), max(answer for _, answer in sizes))
 
 

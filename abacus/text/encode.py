@@ -17,10 +17,15 @@ SHOWN = 3
 
 
 class Encoded(NamedTuple):
-    """A row as training reads it, not yet padded; `labels` is IGNORED where nothing is learned."""
+    """A row as training reads it, not yet padded: ids of what is asked, and of what is learned, EOS included."""
 
-    input_ids: list[int]
-    labels: list[int]
+    asked: list[int]
+    learned: list[int]
+
+    @property
+    def size(self) -> int:
+        """How many tokens it has."""
+        return len(self.asked) + len(self.learned)
 
 
 def encode(turns: list[Turn], prompter: Prompter) -> Iterator[Encoded]:
@@ -28,22 +33,17 @@ def encode(turns: list[Turn], prompter: Prompter) -> Iterator[Encoded]:
     for start in range(0, len(turns), BATCH):
         block = turns[start : start + BATCH]
         rows = prompter.rows([turn.problem for turn in block], [turn.solution for turn in block])
-        for question, answer in rows:
-            yield Encoded(question + answer, [IGNORED] * len(question) + answer)
-
-
-def learned(row: Encoded) -> int:
-    """Return how many tokens of a row have a loss."""
-    return sum(label != IGNORED for label in row.labels)
+        for asked, learned in rows:
+            yield Encoded(asked, learned)
 
 
 def padded(row: Encoded, length: int, pad: int) -> dict[str, np.ndarray]:
-    """Return the row's two arrays, int32 of shape (length,)."""
-    missing = length - len(row.input_ids)
-    return {
-        "input_ids": np.array(row.input_ids + [pad] * missing, np.int32),
-        "labels": np.array(row.labels + [IGNORED] * missing, np.int32),
-    }
+    """Return the row's two arrays, int32 of shape (length,); `labels` is IGNORED where nothing is learned."""
+    ids, labels = np.full(length, pad, np.int32), np.full(length, IGNORED, np.int32)
+    begin = len(row.asked)
+    ids[:begin], ids[begin : row.size] = row.asked, row.learned
+    labels[begin : row.size] = row.learned
+    return {"input_ids": ids, "labels": labels}
 
 
 class Fitting:
@@ -65,12 +65,11 @@ class Fitting:
         """
         for source, row in zip(self.turns, encode(self.turns, self.prompter), strict=True):
             tick(1)
-            count = learned(row)
-            if len(row.input_ids) > self.length or count > self.most_learned:
-                self.long.append((len(row.input_ids), source.id))
+            if row.size > self.length or len(row.learned) > self.most_learned:
+                self.long.append((row.size, source.id))
                 continue
-            self.tokens.append(len(row.input_ids))
-            self.learned += count
+            self.tokens.append(row.size)
+            self.learned += len(row.learned)
             yield row
         lost, total = len(self.long), len(self.turns)
         if lost == total or (lost > FEW and lost > total * FEW_OF):
@@ -132,7 +131,7 @@ def measure(
     turns: list[Turn], prompter: Prompter, length: int, progress: Callable[[Iterable], Iterable] = iter
 ) -> Lengths:
     """Measure rows that are padded to `length` tokens; `progress` wraps the walk over them (tqdm does)."""
-    sizes = [(len(row.input_ids), learned(row)) for row in progress(encode(turns, prompter))]
+    sizes = [(row.size, len(row.learned)) for row in progress(encode(turns, prompter))]
     longest = max(range(len(sizes)), key=lambda row: sizes[row][0])
     fitting = [size for size, _ in sizes if size <= length]
     return Lengths(

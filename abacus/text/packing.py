@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from abacus.profile.model import FIELDS, PACKED_FIELDS, Prompt
-from abacus.text.encode import Encoded, learned, padded
+from abacus.text.encode import Encoded, padded
 from abacus.text.prompt import IGNORED
 
 OPEN = 32  # sequences that still wait for a row that fits
@@ -21,11 +21,6 @@ class Sequence:
     learned: int = 0
 
 
-def size(row: Encoded) -> tuple[int, int]:
-    """The places that a row takes, and those that are learned: its last token is only ever a target."""
-    return len(row.input_ids) - 1, learned(row)
-
-
 def pack(rows: Iterable[Encoded], length: int, most_learned: int) -> Iterator[Sequence]:
     """Yield sequences of at most `length` places, at most `most_learned` of them learned.
 
@@ -33,7 +28,7 @@ def pack(rows: Iterable[Encoded], length: int, most_learned: int) -> Iterator[Se
     """
     waiting: list[Sequence] = []
     for row in rows:
-        taken, targets = size(row)
+        taken, targets = row.size - 1, len(row.learned)  # its last token is only ever a target
         for sequence in waiting:
             if sequence.taken + taken <= length and sequence.learned + targets <= most_learned:
                 break
@@ -57,12 +52,11 @@ def packed(sequence: Sequence, length: int, most_learned: int, pad: int) -> dict
     places, targets = np.zeros(most_learned, np.int32), np.full(most_learned, IGNORED, np.int32)
     at = count = 0
     for number, row in enumerate(sequence.rows, 1):
-        taken, _ = size(row)
-        ids[at : at + taken], rows[at : at + taken] = row.input_ids[:-1], number
-        labels = np.array(row.labels[1:], np.int32)
-        (found,) = np.nonzero(labels != IGNORED)
-        places[count : count + len(found)], targets[count : count + len(found)] = at + found, labels[found]
-        at, count = at + taken, count + len(found)
+        end, more = at + row.size - 1, count + len(row.learned)
+        begin = at + len(row.asked) - 1  # of what is learned: the place whose target is the first of it
+        ids[at : begin + 1], ids[begin + 1 : end], rows[at:end] = row.asked, row.learned[:-1], number
+        places[count:more], targets[count:more] = np.arange(begin, end), row.learned
+        at, count = end, more
     return {"input_ids": ids, "rows": rows, "places": places, "targets": targets}
 
 

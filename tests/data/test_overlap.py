@@ -1,6 +1,7 @@
 """Training rows that ask what the evaluation asks: counted, said, left out; and rows that are too long stop the run."""
 
 import json
+from random import Random
 
 import pytest
 import yaml
@@ -8,6 +9,8 @@ import yaml
 from abacus.data.conversation import Turn
 from abacus.data.overlap import Asked, without
 from abacus.data.squad import Question
+from abacus.problems.alike import keys
+from abacus.problems.categories import CATEGORIES
 from abacus.text.tokenizer import of_bytes, save
 
 BOS, EOS, PAD = 256, 257, 258
@@ -162,3 +165,15 @@ def test_a_run_that_would_lose_more_than_a_few_rows_stops(prepared, rows, long, 
         in line
     )
     assert figures is None and not out.exists()
+
+
+def test_the_short_way_finds_what_the_keys_do():
+    """Problems of every kind with few different operands, so that many ask the same in another order or spelling."""
+    random = Random(4)
+    drawn = [category.text(category.draw(random)) for category in CATEGORIES for _ in range(60)]
+    small = [f"计算 {a}.00 {op} {b}.50 等于多少？" for a in range(3) for op in "+-*/" for b in range(3)]
+    every = [*drawn, *small, *(text.replace("？", "?") for text in small), f"{small[0]}{small[5]}"]
+    asked = Asked([*drawn[::3], *small[::3]])
+    found = [asked.shared(text) for text in every]
+    assert found == [keys(text) & asked.keys for text in every]
+    assert 0 < sum(map(bool, found)) < len(found)

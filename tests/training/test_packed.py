@@ -40,7 +40,8 @@ SEQUENCE, LEARNED = 2 * LENGTH, LENGTH  # two of the rows fit, whichever they ar
 def encoded(row: dict[str, np.ndarray]) -> Encoded:
     """A row without its padding."""
     size = int((row["input_ids"] != MODEL.pad_token_id).sum())
-    return Encoded(row["input_ids"][:size].tolist(), row["labels"][:size].tolist())
+    ids, begin = row["input_ids"][:size].tolist(), int((row["labels"][:size] == IGNORED).sum())
+    return Encoded(ids[:begin], ids[begin:])
 
 
 def in_pairs() -> Iterator[dict[str, np.ndarray]]:
@@ -88,10 +89,11 @@ def test_the_first_loss_is_that_of_the_rows_alone(inputs: Path, first: Path) -> 
     base = load_checkpoint(inputs / "base" / "model.ckpt")
     losses = []
     for row in map(encoded, rows(4)):
-        scores = logits(MODEL.architecture, base, np.array(row.input_ids[:-1]))
-        labels = np.array(row.labels[1:])
+        scores = logits(MODEL.architecture, base, np.array((row.asked + row.learned)[:-1]))[
+            len(row.asked) - 1 :
+        ]
         norms = np.log(np.exp(scores - scores.max(-1, keepdims=True)).sum(-1)) + scores.max(-1)
-        losses.append((norms - scores[np.arange(len(labels)), labels])[labels != IGNORED])
+        losses.append(norms - scores[np.arange(len(row.learned)), row.learned])
     assert history(first)[0]["loss"] == pytest.approx(np.concatenate(losses).mean(), rel=1e-6)
 
 
@@ -150,7 +152,7 @@ def test_every_row_lies_whole_in_one_sequence(lengths: list[tuple[int, int]]) ->
     every, token = [], 1
     for asked, answered in lengths:
         ids = list(range(token, token := token + asked + answered))
-        every.append(Encoded(ids, [IGNORED] * asked + ids[asked:]))
+        every.append(Encoded(ids[:asked], ids[asked:]))
     found = []
     for sequence in pack(every, 40, 20):
         assert sequence.taken <= 40 and sequence.learned <= 20
@@ -162,18 +164,19 @@ def test_every_row_lies_whole_in_one_sequence(lengths: list[tuple[int, int]]) ->
         for number in range(1, part["rows"].max() + 1):
             (places,) = np.nonzero(part["rows"] == number)
             ids = part["input_ids"][places].tolist()
-            labels = [learned.pop(place, IGNORED) for place in places.tolist()]
-            # the last token is a target alone
-            found.append(Encoded([*ids, labels[-1]], [IGNORED, *labels]))
+            labels = [learned.pop(place) for place in places.tolist() if place in learned]
+            begin = len(ids) + 1 - len(labels)
+            assert ids[begin:] == labels[:-1], "the last token is a target alone"
+            found.append(Encoded(ids[:begin], labels))
         assert not learned and (part["input_ids"][part["rows"] == 0] == 0).all()
     assert sorted(found) == sorted(every)
 
 
 def test_the_order_is_nearly_kept() -> None:
     """A row goes no further back than to the last OPEN sequences, so that an easy beginning stays one."""
-    every = [Encoded([n] * (5 + n % 7), [IGNORED] + [n] * (4 + n % 7)) for n in range(1000)]
-    begun = [sequence.rows[0].input_ids[0] for sequence in pack(every, 24, 24)]
+    every = [Encoded([n], [n] * (4 + n % 7)) for n in range(1000)]
+    begun = [sequence.rows[0].asked[0] for sequence in pack(every, 24, 24)]
     assert begun == sorted(begun)
     for at, sequence in enumerate(pack(every, 24, 24)):
         later = begun[at + OPEN] if at + OPEN < len(begun) else len(every)
-        assert all(row.input_ids[0] < later for row in sequence.rows)
+        assert all(row.asked[0] < later for row in sequence.rows)

@@ -28,15 +28,18 @@ class Asked:
 
     def kind(self, turn: Turn) -> tuple[Kind | None, set[Key]]:
         """How a row overlaps, if it does, and the keys of the problems that it shares."""
-        shared = self.shared(turn.problem)
+        published = _published(turn.problem)
+        shared = self.shared(turn.problem, published)
         if shared:
             return ("exact" if turn.problem.strip() in self.problems else "variant"), shared
-        return ("reading" if self.passages.within(f"{turn.problem}\n{turn.solution}") else None), shared
+        # A problem in the published form is no passage, nor is one in it.
+        text = turn.solution if published else f"{turn.problem}\n{turn.solution}"
+        return ("reading" if self.passages.within(text) else None), shared
 
-    def shared(self, text: str) -> set[Key]:
-        """The keys of the problems that a text asks and the evaluation too."""
+    def shared(self, text: str, published: bool) -> set[Key]:
+        """The keys of the problems that a text asks and the evaluation too; `published`: it is one in that form."""
         # Keys are dear: two problems of the published form that differ in their digits share none.
-        if self.digits is not None and digits(text) not in self.digits and _published(text):
+        if published and self.digits is not None and digits(text) not in self.digits:
             return set()
         return keys(text) & self.keys
 

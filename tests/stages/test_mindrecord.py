@@ -46,7 +46,7 @@ def test_loss_is_on_the_answer_and_eos_alone(base):
     assert bytes(ids[learned][:-1].tolist()).decode() == " " + ROWS[0][1]
     assert ids[learned][-1] == EOS
     assert ids[0] == BOS
-    assert set(ids[len(row.input_ids) :]) == {PAD}
+    assert set(ids[row.size :]) == {PAD}
     before = bytes(ids[1 : int(np.argmax(learned))].tolist()).decode()
     assert before.endswith("ASSISTANT:")
 

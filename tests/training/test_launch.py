@@ -106,6 +106,7 @@ def test_each_rank_has_its_folder(inputs: Path, two: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_weights_are_equal_over_ranks_and_runs_repeat(inputs: Path, two: Path) -> None:
     """A second run, whose ranks' own files are caught before the scratch folder is cleared."""
     kept: dict[tuple[str, int], bytes] = {}

@@ -32,7 +32,7 @@ def undisturbed(inputs: Path) -> dict[str, str]:
     return files(inputs / "whole")
 
 
-@pytest.mark.parametrize("step", [5, 9])
+@pytest.mark.parametrize("step", [5, pytest.param(9, marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on_to_the_same_bytes(inputs: Path, undisturbed: dict, step: int) -> None:
     """In an epoch and before the last step; rows and masks go on too."""
     out = f"killed-{step}"

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -62,7 +63,10 @@ def measured(
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             now = time.perf_counter() - start
             if pid:
-                code, most = os.waitstatus_to_exitcode(status), max(most, usage.ru_maxrss * 1024)
+                code = os.waitstatus_to_exitcode(status)
+                # What a process was before it became another program counts there as its own: this one, copied.
+                if usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+                    most = max(most, usage.ru_maxrss * 1024)
                 process.returncode = code
             if watch:
                 lines += [now] * (watch.lines() - len(lines))

@@ -388,7 +388,7 @@ def check_credit(problem, text: str, value: Fraction | None, recipe: str) -> Non
 def check_answer(problem, recipe: str, random: Random) -> None:
     """A working is right with every minus; it is wrong with its sign turned, cut, or with the question alone."""
     line, question = working(problem, recipe, 4), problem.category.text(problem)
-    start = max(line.removesuffix(" 平方厘米").removesuffix(" 克").rfind(sign) for sign in " ：") + 1
+    start = max(line.removesuffix(" 平方厘米").removesuffix(" 克").rfind(sign) for sign in " ：;=") + 1
     head, bare, minus = line[:start], line[start:].removeprefix("-"), random.choice(MINUSES)
     negative, zero = line[start] == "-", not any(digit in bare.partition("E")[0] for digit in "123456789")
     texts = {

@@ -124,7 +124,7 @@ def test_a_metric_is_one_module_and_one_row(copy, write_lines):
             "--answers", copy / f"answers/{number}.csv")  # fmt: skip
     found = json.loads((copy / "metrics/1.json").read_text(encoding="utf-8"))
     known = {name for metric in METRICS for name in (metric.name, *metric.bounds)}
-    assert found.keys() - known == {"squad_characters"}
+    assert found.keys() - known == {"squad_characters", "reading_prompt"}
     assert found["squad_characters"] == 5
     edit(copy / "params.yaml", "checkpoints: [0, 1, 2, 3, 4, 5]", "checkpoints: [0, 1]")
     run(copy, "stages.report", "--metrics", "metrics", "--answers", "answers", "--predictions",

@@ -55,6 +55,8 @@ def test_after_a_run_the_workspace_is_clean(clone):
 def test_metrics_are_flat_and_those_of_the_table_come_before_the_bounds(clone):
     shown = json.loads(clone.ok("dvc", "metrics", "show", "--json"))[""]["data"]
     assert {f"metrics/checkpoints/{n}.json" for n in range(2)} <= shown.keys()
+    prompts = [found["data"].pop("reading_prompt", None) for found in shown.values()]
+    assert prompts.count("contest") == 2, "each checkpoint says by which prompt it was asked"
     for found in shown.values():
         assert all(isinstance(value, int | float) for value in found["data"].values())
     found = list(shown["metrics/checkpoints/1.json"]["data"])

@@ -13,7 +13,7 @@ from abacus.inference.answering import Predict, read_how, read_problems, sample_
 from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer
 from benchmarks.alternate import OURS, Competitor, Figures
-from benchmarks.of_data import costs
+from benchmarks.of_data import costs, timed
 from benchmarks.of_training import exported
 from benchmarks.workspace import GB, PEERS, READING, ROOT, SCRATCH, Tree, current, earlier, needed, script
 
@@ -124,11 +124,5 @@ def decoded(worker: str, asked: dict[int, Path], *model: Path) -> Figures:
 
 def em_f1(before: str | None) -> list[Competitor]:
     """F1 and exact match of 2 067 pairs, the questions that the contest asks."""
-
-    def scored(which: str) -> Figures:
-        done = script("score", which, SCRATCH / FIGURES)
-        return costs(done) | {"seconds": read_json(SCRATCH / FIGURES, "figures of a worker")["seconds"]}
-
-    return [
-        Competitor(name, partial(scored, which)) for name, which in ((OURS, "ours"), ("MindFormers", "peer"))
-    ]
+    sides = ((OURS, "ours"), ("MindFormers", "peer"))
+    return [Competitor(name, partial(timed, "score", which)) for name, which in sides]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from abacus.core.documents import read_json
 from abacus.data.conversation import read_turns
 from abacus.data.rows import json_line
 from benchmarks.alternate import OURS, Competitor, Figures
@@ -16,6 +17,13 @@ CONVERSATIONS = "data/train-v2-conversation.json"
 def costs(done: Done) -> Figures:
     """What every process costs."""
     return {"seconds": done.seconds, "memory": done.memory / GB}
+
+
+def timed(worker: str, which: str) -> Figures:
+    """What a worker costs, but that its seconds are those that it has measured itself."""
+    figures = SCRATCH / f"{worker}.json"
+    done = script(worker, which, figures)
+    return costs(done) | {"seconds": read_json(figures, "figures of a worker")["seconds"]}
 
 
 def prepare(before: str | None) -> list[Competitor]:

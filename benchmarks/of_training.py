@@ -10,10 +10,11 @@ from abacus.core.documents import read_json, read_yaml
 from abacus.core.errors import InputError
 from abacus.data.conversation import read_turns
 from abacus.text.encode import encode as encoded
-from abacus.text.prompt import IGNORED, Prompter
+from abacus.text.encode import padded
+from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer
 from benchmarks.alternate import OURS, Competitor, Figures
-from benchmarks.of_data import CONVERSATIONS, costs, encode
+from benchmarks.of_data import CONVERSATIONS, encode, timed
 from benchmarks.process import Done, Watch
 from benchmarks.workspace import GB, PEERS, PROFILE, SCRATCH, Tree, current, earlier, needed, script
 
@@ -121,24 +122,15 @@ def token_rows(count: int) -> Path:
     prompter = Prompter(Tokenizer.load(needed("data/base")), prompt["template"], prompt["bos"])
     rows: Iterable = encoded(read_turns(needed(CONVERSATIONS))[:count], prompter)
     path = SCRATCH / "rows.json"
-    whole = [
-        {"input_ids": row.asked + row.learned, "labels": [IGNORED] * len(row.asked) + row.learned}
-        for row in rows
-    ]
+    whole = [{key: ids.tolist() for key, ids in padded(row, row.size, pad=0).items()} for row in rows]
     path.write_text(json.dumps(whole), encoding="utf-8")
     return path
 
 
 def dropout(before: str | None) -> list[Competitor]:
     """The dropout of one step, forward and backward, that gives the same masks each time, beside MindSpore's own."""
-
-    def dropped(which: str) -> Figures:
-        done = script("dropout", which, SCRATCH / "dropout.json")
-        return costs(done) | {
-            "seconds": read_json(SCRATCH / "dropout.json", "figures of a worker")["seconds"]
-        }
-
-    return [Competitor(OURS, partial(dropped, "ours")), Competitor("MindSpore", partial(dropped, "peer"))]
+    sides = ((OURS, "ours"), ("MindSpore", "peer"))
+    return [Competitor(name, partial(timed, "dropout", which)) for name, which in sides]
 
 
 def resume(before: str | None) -> list[Competitor]:

@@ -200,7 +200,7 @@ make predict CHECKPOINT={best} INPUT=test.json OUTPUT=answers.json
 def accuracies(found: Mapping[str, Any]) -> Iterator[str]:
     """Both accuracies of a row, with their intervals; numbers or their texts."""
     for name in ACCURACIES:
-        value, low, high = (float(found[key]) for key in (name, f"{name}_low", f"{name}_high"))
+        value, low, high = (float(found[key]) for key in (name, *summary.INTERVAL[name]))
         yield tables.interval(f"{value:.2f}", low, high)
 
 

@@ -36,7 +36,8 @@ def outputs(folder: Path) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
 
 
-@pytest.mark.parametrize("kind", ["symlink", pytest.param("hardlink", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["symlink", "hardlink"])
 def test_training_and_answers_from_a_linked_cache(done, tmp_path, kind):
     folder = tmp_path / "clone"
     shutil.copytree(done, folder, symlinks=True)

@@ -133,6 +133,7 @@ def test_an_experiment_elsewhere_has_all_that_it_needs(clone, how, change, file)
     assert params_of(clone, "HEAD", name).keys() == {file}
 
 
+@pytest.mark.slow
 def test_one_profile_and_the_other_and_back(clone, tmp_path):
     """`make repro PROFILE=x; git checkout .; make repro PROFILE=x` in a clone without any data of its lock."""
     other = clone.fresh(tmp_path / "other")

@@ -109,6 +109,7 @@ def test_verify_has_it_in_its_clone(clone, tmp_path, monkeypatch):
     assert not (folder / ".dvc/config.local").exists(), "what runs there keeps a cache of its own"
 
 
+@pytest.mark.slow
 def test_what_may_not_be_passed_on_is_brought_by_everybody(clone, theirs, s3, tmp_path):
     """PUSH=0: a colleague is told in one line what to bring; another model is refused, the same one changes nothing."""
     here = clone.fresh(tmp_path / "here")

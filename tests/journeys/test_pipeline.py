@@ -336,6 +336,7 @@ def test_a_change_of_decoding_asks_anew_and_does_not_train(clone):
     assert ran(dvc(folder, "repro")) == set() and hashes(folder) == before
 
 
+@pytest.mark.slow
 def test_a_change_of_computing_trains_and_asks_anew_but_converts_nothing(clone):
     folder, _, _ = clone
     before = hashes(folder)

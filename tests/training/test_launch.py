@@ -128,6 +128,7 @@ def test_weights_are_equal_over_ranks_and_runs_repeat(inputs: Path, two: Path) -
     assert files(inputs / "again") == files(two)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bytes(inputs: Path, two: Path) -> None:
     process = start(inputs, "killed", "--train", "profile/two.yaml")
     scratch = inputs / ".scratch" / "finetune"

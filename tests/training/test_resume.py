@@ -66,6 +66,7 @@ def test_another_configuration_starts_afresh(inputs: Path, undisturbed: dict) ->
     assert files(inputs / "mixed") == files(inputs / "clean") != undisturbed
 
 
+@pytest.mark.slow
 def test_a_run_killed_after_its_last_step_is_only_put_in_place(inputs: Path, undisturbed: dict) -> None:
     """All five checkpoints are there: no model is built."""
     kill_after(inputs, "late", 10, wait=0.2)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from abacus.core.errors import InputError
+from abacus.core.ranks import Launch
 from abacus.core.typed import Model, Open, Positive, Share, Text, validated, whole
 from abacus.weights.architecture import LARGEST, Architecture
 
@@ -128,14 +129,6 @@ class Decode(Model):
     math_new_tokens: Annotated[int, whole(1)]
     reading_new_tokens: Annotated[int, whole(1)]
     min_new_tokens: Annotated[int, whole(0)]
-
-
-class Launch(Model):
-    """Where several ranks find each other."""
-
-    hosts: Annotated[int, whole(1)]
-    scheduler: Text
-    port: Annotated[int, whole(1024, 65535)]
 
 
 class Finetune(Model):

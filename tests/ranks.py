@@ -20,7 +20,7 @@ def ranks_of(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def waited(condition: Callable[[], object], seconds: float = 60) -> bool:
+def waited(condition: Callable[[], object], seconds: float = 180) -> bool:
     """Whether `condition` came true in time."""
     end = time.monotonic() + seconds
     while not condition():

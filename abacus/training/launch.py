@@ -31,5 +31,7 @@ def train(run: Run, log: Path, progress: Progress, read: Path = RUN, logs: Path 
         for done in steps.new():
             progress.show(done)
 
-    ranks_of(run, read, logs).run(log, run.output, look)
-    progress.close()
+    try:
+        ranks_of(run, read, logs).run(log, run.output, look)
+    finally:
+        progress.close()

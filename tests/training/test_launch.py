@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,9 @@ def two(inputs: Path) -> Path:
     process = start(inputs, "two", "--train", "profile/two.yaml")
     seen: set[str] = set()
     while process.poll() is None:
-        seen |= {path.parent.name + "/" + path.name for path in inputs.glob(".scratch/finetune/*/*/*/*.ckpt")}
+        with suppress(FileNotFoundError):  # cleared meanwhile
+            found = inputs.glob(".scratch/finetune/*/*/*/*.ckpt")
+            seen |= {f"{path.parent.name}/{path.name}" for path in found}
         time.sleep(0.1)
     said = process.stderr.read()
     assert process.returncode == 0, said

@@ -10,8 +10,6 @@ negative log-likelihood of the reference in nats) and about.json (what answered,
 import argparse
 from pathlib import Path
 
-from tqdm import tqdm
-
 from abacus.core.documents import write_json
 from abacus.core.files import replacing
 from abacus.core.params import PATH, section
@@ -21,14 +19,19 @@ from abacus.data.rows import write_rows
 from abacus.data.squad import read_questions
 from abacus.inference.answering import (
     Predict,
-    answer_problems,
-    answer_questions,
-    load,
+    know,
+    problem_predictions,
+    problems_asked,
+    question_predictions,
+    questions_asked,
     read_how,
     read_problems,
+    said,
     sample_problems,
     sample_questions,
+    too_few_tokens,
 )
+from abacus.inference.ranked import Places, Task, complete
 from abacus.problems.recipe import read_recipe
 
 
@@ -44,22 +47,23 @@ def main() -> None:
     problems = sample_problems(read_problems(to.math), params.math_limit)
     questions = sample_questions(read_questions(to.squad), params.squad_limit)
     number = to.adapter.name
-    with framework_log(Path(f"logs/predict-{number}.log")) as screen:
-        prompter, decoder, about = load(how, to.base, to.adapter, screen, Path("logs/graphs"))
-        total = len(problems) + len(questions)
-        with tqdm(desc=f"predict {number}", total=total, unit=" answers", file=screen) as bar:
-            common = {"min_new_tokens": how.decode.min_new_tokens, "progress": bar.update}
-            math = answer_problems(
-                decoder, prompter, problems, recipe, params.template,
-                max_new_tokens=how.decode.math_new_tokens, **common,
-            )  # fmt: skip
-            reading = answer_questions(
-                decoder, prompter, questions, max_new_tokens=how.decode.reading_new_tokens, **common
-            )
+    log = Path(f"logs/predict-{number}.log")
+    folder = Path(f".scratch/predict/{number}")
+    with framework_log(log) as screen:
+        prompter, about = know(how, to.base, to.adapter)
+        math = Task(problems_asked(prompter, problems, recipe, params.template), how.decode.math_new_tokens)
+        reading = Task(questions_asked(prompter, questions), how.decode.reading_new_tokens)
+        if warning := too_few_tokens(*math):
+            print(warning, file=screen)
+        places = Places(to.profile, to.base, to.adapter, folder, log, Path("logs/graphs"))
+        solved, read = complete(how, places, (math, reading), screen)
+    tokenizer = prompter.tokenizer
     with replacing(to.out) as part:
         part.mkdir()
-        write_rows(part / "math.jsonl", math)
-        write_rows(part / "squad.jsonl", reading)
+        write_rows(part / "math.jsonl", problem_predictions(problems, said(tokenizer, math.prompts, solved)))
+        write_rows(
+            part / "squad.jsonl", question_predictions(questions, said(tokenizer, reading.prompts, read))
+        )
         asked = {"squad": params.squad, "template": params.template, "reading": how.prompt.reading}
         write_json(part / "about.json", about | asked)
 

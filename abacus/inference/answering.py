@@ -55,8 +55,13 @@ class Decoder(Protocol):
         max_new_tokens: int,
         min_new_tokens: int = 0,
         progress: Callable[[int], object] = ...,
+        among: Sequence[Prompt] = (),
     ) -> list[Completion]:
-        """The completion of each prompt, in their order; minus the log-likelihood of its reference in nats."""
+        """The completion of each prompt, in their order; minus the log-likelihood of its reference in nats.
+
+        They are those that the prompts get among all of `among`, to the last bit, if they are a share of these as
+        `abacus.inference.ranked` makes it.
+        """
         ...
 
 
@@ -119,18 +124,17 @@ def sample_questions(questions: list[Question], limit: int) -> list[Question]:
     return [question for question in questions if question.id in chosen]
 
 
-def answer_problems(
-    decoder: Decoder,
-    prompter: Prompter,
-    problems: list[tuple[Row, Any]],
-    recipe: Recipe,
-    template: str,
-    **how: Any,
-) -> list[dict[str, Any]]:
-    """Return one prediction a problem; the reference that is scored by likelihood is the recipe's working."""
+def problems_asked(
+    prompter: Prompter, problems: list[tuple[Row, Any]], recipe: Recipe, template: str
+) -> list[Prompt]:
+    """Return a prompt a problem; the reference that is scored by likelihood is the recipe's working."""
     prompts = problem_prompts(prompter, [row.problem for row, _ in problems], template)
     workings = [working(problem, recipe.workings, recipe.decimals) for _, problem in problems]
-    found = complete(decoder, prompter, prompts, prompter.answers(workings), **how)
+    return [Prompt(*both) for both in zip(prompts, prompter.answers(workings), strict=True)]
+
+
+def problem_predictions(problems: list[tuple[Row, Any]], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one prediction a problem, given what was said to each."""
     return [
         {"question": row.problem, "reference": row.solution, **prediction}
         for (row, _), prediction in zip(problems, found, strict=True)
@@ -142,12 +146,15 @@ def problem_prompts(prompter: Prompter, problems: Sequence[str], template: str) 
     return prompter.problems(problems) if template == "trained" else prompter.untemplated(problems)
 
 
-def answer_questions(
-    decoder: Decoder, prompter: Prompter, questions: list[Question], **how: Any
-) -> list[dict[str, Any]]:
-    """Return one prediction a reading question, with its first and all of its references."""
+def questions_asked(prompter: Prompter, questions: list[Question]) -> list[Prompt]:
+    """Return a prompt a reading question; the first of its references is scored by likelihood."""
     prompts = prompter.passages([(q.context, q.question) for q in questions])
-    found = complete(decoder, prompter, prompts, prompter.spans([q.answers[0] for q in questions]), **how)
+    references = prompter.spans([q.answers[0] for q in questions])
+    return [Prompt(*both) for both in zip(prompts, references, strict=True)]
+
+
+def question_predictions(questions: list[Question], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one prediction a reading question, with its first and all of its references."""
     return [
         {
             "id": question.id,
@@ -160,6 +167,39 @@ def answer_questions(
     ]
 
 
+def said(
+    tokenizer: Tokenizer, prompts: Sequence[Prompt], found: Sequence[Completion]
+) -> list[dict[str, Any]]:
+    """Return each prompt's completion, whether it ended, its token counts, and the reference's likelihood in nats."""
+    return [
+        {
+            "completion": tokenizer.decode(done.ids),
+            "ended": done.ended,
+            "prompt_tokens": len(prompt.ids),
+            "completion_tokens": len(done.ids),
+            "reference_tokens": len(prompt.reference),
+            "reference_nll": done.reference_nll,
+        }
+        for prompt, done in zip(prompts, found, strict=True)
+    ]
+
+
+def too_few_tokens(problems: Sequence[Prompt], limit: int) -> str:
+    """Return a line that warns of a `limit` of new tokens that cuts the problems' workings; '' if it cuts none.
+
+    A cut answer is none. Lengths are in the model's own tokens, EOS among them.
+    """
+    needed = [len(prompt.reference) for prompt in problems]
+    if max(needed, default=0) <= limit:
+        return ""
+    cut = sum(tokens > limit for tokens in needed)
+    key = "abacus.decode.math_new_tokens"
+    return (
+        f"warning: {key} is {limit}, expected at least {max(needed)}: it cuts the workings of {cut} of "
+        f"{len(needed)} problems, and a cut answer is wrong; set {key} in the profile"
+    )
+
+
 def complete(
     decoder: Decoder,
     prompter: Prompter,
@@ -167,21 +207,16 @@ def complete(
     references: Sequence[list[int]],
     **how: Any,
 ) -> list[dict[str, Any]]:
-    """Return each prompt's completion, whether it ended, its token counts, and the reference's likelihood in nats."""
+    """Return what is said to each prompt, as `said` has it."""
     asked = [Prompt(ids=p, reference=r) for p, r in zip(prompts, references, strict=True)]
-    if not asked:
-        return []
-    return [
-        {
-            "completion": prompter.tokenizer.decode(done.ids),
-            "ended": done.ended,
-            "prompt_tokens": len(prompt.ids),
-            "completion_tokens": len(done.ids),
-            "reference_tokens": len(prompt.reference),
-            "reference_nll": done.reference_nll,
-        }
-        for prompt, done in zip(asked, decoder.complete(asked, **how), strict=True)
-    ]
+    return said(prompter.tokenizer, asked, decoder.complete(asked, **how) if asked else [])
+
+
+class Known(NamedTuple):
+    """A checkpoint before its weights are read: what makes prompts, and its facts."""
+
+    prompter: Prompter
+    facts: dict[str, int]
 
 
 class Asked(NamedTuple):
@@ -192,37 +227,43 @@ class Asked(NamedTuple):
     facts: dict[str, int]
 
 
+def know(how: How, base: Path, adapter: Path) -> Known:
+    """Judge a checkpoint, the base model in the folder `base` with its adapter, by all but its weights."""
+    architecture = read_architecture(base)
+    check_same(architecture, how.llama.architecture, base / "model.json")
+    found = read_adapter(adapter / "adapter.json")
+    facts = found.model_dump() | {
+        "base_parameters": parameters(architecture),
+        "min_new_tokens": how.decode.min_new_tokens,
+    }
+    prompt = how.prompt
+    return Known(Prompter(Tokenizer.load(base), prompt.template, prompt.bos, prompt.reading), facts)
+
+
 def load(how: How, base: Path, adapter: Path, screen: TextIO, graphs: Path | None = None) -> Asked:
     """Load a checkpoint: the base model in the folder `base` with its adapter folded in.
 
     Compiled graphs are kept in `graphs`, if that is given.
     """
     print(f"predict {adapter.name}: loading the model", file=screen)
+    prompter, facts = know(how, base, adapter)
+    return Asked(prompter, load_decoder(how, base, adapter, prompter.tokenizer, graphs), facts)
+
+
+def load_decoder(
+    how: How, base: Path, adapter: Path, tokenizer: Tokenizer, graphs: Path | None = None
+) -> Decoder:
+    """Load what completes prompts with a checkpoint; arguments as of `load`."""
     from abacus.weights.checkpoint import load_checkpoint
     from abacus.weights.lora import fold
 
     architecture = read_architecture(base)
-    check_same(architecture, how.llama.architecture, base / "model.json")
-    found = read_adapter(adapter / "adapter.json")
-    tokenizer = Tokenizer.load(base)
     weights = fold(load_checkpoint(base / "model.ckpt"), adapter)
-    decoder: Decoder
     if how.decode.engine == "cached":
         from abacus.inference.cached import CachedDecoder
 
         size = how.decode.batch_size
-        decoder = CachedDecoder(
-            weights, architecture, eos_id=tokenizer.eos_id, batch_size=size, graphs=graphs
-        )
-    else:
-        from abacus.inference.framework import FrameworkDecoder
+        return CachedDecoder(weights, architecture, eos_id=tokenizer.eos_id, batch_size=size, graphs=graphs)
+    from abacus.inference.framework import FrameworkDecoder
 
-        decoder = FrameworkDecoder(
-            how, weights, architecture, eos_id=tokenizer.eos_id, pad_id=tokenizer.pad_id
-        )
-    facts = found.model_dump() | {
-        "base_parameters": parameters(architecture),
-        "min_new_tokens": how.decode.min_new_tokens,
-    }
-    prompt = how.prompt
-    return Asked(Prompter(tokenizer, prompt.template, prompt.bos, prompt.reading), decoder, facts)
+    return FrameworkDecoder(how, weights, architecture, eos_id=tokenizer.eos_id, pad_id=tokenizer.pad_id)

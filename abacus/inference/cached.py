@@ -70,14 +70,15 @@ class CachedDecoder:
         max_new_tokens: int,
         min_new_tokens: int = 0,
         progress: Callable[[int], object] = lambda rows: None,
+        among: Sequence[Prompt] = (),
     ) -> list[Completion]:
         """The greedy completion of each prompt, in the order of `prompts`.
 
         A completion ends before EOS, after `max_new_tokens`, or where the model's positions end;
         before `min_new_tokens` EOS is not chosen. `progress` gets the number of prompts done since
-        its last call.
+        its last call. All of `among` are judged: else neighbours change nothing of an answer.
         """
-        for number, prompt in enumerate(prompts, 1):
+        for number, prompt in enumerate(among or prompts, 1):
             self._check(prompt, number)
         limit = self._architecture.max_position_embedding + 1
         rows = [

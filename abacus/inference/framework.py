@@ -36,13 +36,18 @@ class FrameworkDecoder:
         max_new_tokens: int,
         min_new_tokens: int = 0,
         progress: Callable[[int], object] = lambda rows: None,
+        among: Sequence[Prompt] = (),
     ) -> list[Completion]:
-        """Return the greedy completion of each prompt, and minus the log-likelihood of its reference in nats."""
-        needed = max(len(p.ids) + max(max_new_tokens, len(p.reference)) for p in prompts)
+        """Return the greedy completion of each prompt, and minus the log-likelihood of its reference in nats.
+
+        Shapes are those for all of `among`, of which `prompts` may be some batches.
+        """
+        among = among or prompts
+        needed = max(len(p.ids) + max(max_new_tokens, len(p.reference)) for p in among)
         if needed > self._architecture.max_position_embedding:
             limit = self._architecture.max_position_embedding
             raise InputError("", f"a prompt and its answer need {needed} positions, the model has {limit}")
-        rows = min(self._batch_size, len(prompts))
+        rows = min(self._batch_size, len(among))
         model = self._model(rows, needed)
         done: list[Completion] = []
         for start in range(0, len(prompts), rows):

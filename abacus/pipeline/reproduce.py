@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from abacus.pipeline.reason import reason
 PROFILE = re.compile(r"(?m)^(profile:[ \t]*)([^\s#]+|'[^'\n]*'|\"[^\"\n]*\")(?=[ \t]*(?:#.*)?$)")
 POLL = 0.2  # seconds
 PATIENCE = 2  # seconds
+HEARING = 5  # seconds that a stage has to hear of a signal
 
 
 def set_profile(name: str, path: Path = PATH) -> bool:
@@ -46,14 +48,16 @@ def reproduce(target: str, quiet: bool = False) -> None:
     os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
     os.environ[TOLD] = "1"
     failed: list[BaseException] = []
+    # Not the thread itself is waited for: of a `join` that a signal interrupts Python 3.11 keeps that the thread has ended.
+    done = threading.Event()
     # DVC ignores signals while a stage runs if it is in the main thread, and takes the stage's end for a failure.
-    thread = threading.Thread(target=_reproduce, args=(target, quiet, failed), daemon=True)
+    thread = threading.Thread(target=_reproduce, args=(target, quiet, failed, done), daemon=True)
     thread.start()
     try:
-        while thread.is_alive():
-            thread.join(POLL)
+        while not done.wait(POLL):
+            pass
     except (KeyboardInterrupt, Stopped):
-        _end(thread)
+        _end(thread, done)
         raise
     finally:
         del os.environ[TOLD]
@@ -61,13 +65,13 @@ def reproduce(target: str, quiet: bool = False) -> None:
         raise failed[0]
 
 
-def _reproduce(target: str, quiet: bool, failed: list[BaseException]) -> None:
-    """What DVC's own command line does; an exception goes into `failed`."""
-    from dvc.logger import set_loggers_level
-    from dvc.repo import Repo
-    from dvc.ui import ui
-
+def _reproduce(target: str, quiet: bool, failed: list[BaseException], done: threading.Event) -> None:
+    """What DVC's own command line does; an exception goes into `failed`, and at the end `done` is set."""
     try:
+        from dvc.logger import set_loggers_level
+        from dvc.repo import Repo
+        from dvc.ui import ui
+
         if not quiet:
             ui.enable()
         with set_loggers_level(logging.WARNING if quiet else logging.INFO), Repo() as repo:
@@ -80,16 +84,28 @@ def _reproduce(target: str, quiet: bool, failed: list[BaseException]) -> None:
         failed.append(found)
     except KeyboardInterrupt:  # of `_end`
         pass
+    finally:
+        done.set()
 
 
-def _end(thread: threading.Thread) -> None:
-    """End the stages that run, then DVC, which would begin the next one."""
-    while thread.is_alive():
+def _end(thread: threading.Thread, done: threading.Event) -> None:
+    """End the stages that run, then DVC, which would begin the next one.
+
+    A stage that computes outside of Python, say while MindSpore compiles, hears of a signal when it has done so: it
+    is killed if that takes long, which harms as little.
+    """
+    deadline, stages = time.monotonic() + HEARING, set()
+    while not done.is_set():
         for process in psutil.Process().children(recursive=True):
+            stages.add(process)
             with suppress(psutil.NoSuchProcess):
-                process.terminate()
-        thread.join(PATIENCE)  # a stage that fails ends DVC, which then gives its own locks back
-        if thread.is_alive():
+                process.kill() if time.monotonic() > deadline else process.terminate()
+        # A stage that fails ends DVC, which then gives its own locks back.
+        if not done.wait(PATIENCE):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(thread.ident or 0), ctypes.py_object(KeyboardInterrupt)
             )
+    # Below a shell, which hears at once and ends DVC's wait.
+    for left in psutil.wait_procs(stages, max(0, deadline - time.monotonic()))[1]:
+        with suppress(psutil.NoSuchProcess):
+            left.kill()

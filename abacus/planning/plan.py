@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from abacus.core.documents import read_json
 from abacus.core.errors import InputError
+from abacus.core.ranks import shown
 from abacus.data.inputs import OWN, given
 from abacus.formats import fetch, own
 from abacus.planning import memory
@@ -20,8 +21,8 @@ from abacus.text.encode import Lengths, encode, measure
 from abacus.text.packing import pack
 from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer
-from abacus.training import launch
 from abacus.training.configuration import Run, Training
+from abacus.training.launch import ranks_of
 from abacus.weights.architecture import Architecture, parameters, read_architecture
 
 if TYPE_CHECKING:
@@ -199,4 +200,5 @@ def commands(training: Training, mindrecord: Path) -> list[str]:
     """What starts the run: one line for each host, or the one of stage finetune."""
     if training.ranks == 1:
         return [FINETUNE.format(mindrecord=mindrecord)]
-    return [launch.shown(launch.command(training, host)) for host in range(training.settings.launch.hosts)]
+    ranks = ranks_of(training)
+    return [shown(ranks.command(host)) for host in range(ranks.launch.hosts)]

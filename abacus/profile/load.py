@@ -57,10 +57,10 @@ class Profile:
 
     @property
     def compute(self) -> Compute:
-        """What MindFormers' decoder computes with."""
+        """What answers are computed with."""
         given = self.framework["model"]["model_config"]
         options = {key: value for key, value in given.items() if key not in ("type", "pet_config")}
-        return Compute(device_target=self.device, options=options)
+        return Compute(device_target=self.device, options=options, launch=self.document.abacus.launch)
 
     @property
     def lora(self) -> Lora:

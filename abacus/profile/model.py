@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from abacus.core.errors import InputError
+from abacus.core.ranks import Launch
 from abacus.core.typed import Model, Open, Positive, Share, Text, validated, whole
 from abacus.weights.architecture import LARGEST, Architecture
 
@@ -121,21 +122,14 @@ class Prompt(Model):
 
 
 class Decode(Model):
-    """How answers are made: numbers of prompts and of tokens."""
+    """How answers are made: processes over all hosts, numbers of prompts and of tokens."""
 
     engine: Literal["cached", "mindformers"]
+    ranks: Annotated[int, whole(1)]
     batch_size: Annotated[int, whole(1)]
     math_new_tokens: Annotated[int, whole(1)]
     reading_new_tokens: Annotated[int, whole(1)]
     min_new_tokens: Annotated[int, whole(0)]
-
-
-class Launch(Model):
-    """Where several ranks find each other."""
-
-    hosts: Annotated[int, whole(1)]
-    scheduler: Text
-    port: Annotated[int, whole(1024, 65535)]
 
 
 class Finetune(Model):
@@ -273,10 +267,11 @@ class Llama(Architecture):
 
 
 class Compute(Model):
-    """What a decoder of MindFormers' needs to compute with the model: a device, and `LlamaConfig`'s options."""
+    """Where answers are computed: a device, `LlamaConfig`'s options for MindFormers' decoder, where ranks meet."""
 
     device_target: Device
     options: dict[str, Any]
+    launch: Launch
 
 
 class ModelSection(Open):
@@ -396,6 +391,7 @@ def _check_shares(document: Document, place: str) -> None:
     model, parallel = document.model.config, document.parallel_config
     data, tensor = parallel.data_parallel, parallel.model_parallel
     ranks, hosts = data * tensor, document.abacus.launch.hosts
+    answering = document.abacus.decode.ranks
     target = document.context.device_target
     of_model = "model.model_config."
     shares = [
@@ -404,6 +400,8 @@ def _check_shares(document: Document, place: str) -> None:
         ("abacus.finetune.batch_rows", document.abacus.finetune.batch_rows, "data_parallel", data),
         ("parallel_config: data_parallel * model_parallel", ranks, "abacus.launch.hosts", hosts),
     ]
+    if answering > 1:
+        shares.append(("abacus.decode.ranks", answering, "abacus.launch.hosts", hosts))
     cut = ("num_heads", "n_kv_heads", "intermediate_size", "vocab_size")
     shares += [(of_model + key, getattr(model, key), "model_parallel", tensor) for key in cut]
     for name, number, divisor, by in shares:

@@ -14,13 +14,13 @@ from pydantic import Field, field_validator
 from abacus.core.documents import read_yaml
 from abacus.core.errors import InputError
 from abacus.core.params import PATH, checkpoints, section
+from abacus.core.ranks import Launch
 from abacus.core.typed import Model, Open, validated, whole
 from abacus.profile.load import Profile, merge
 from abacus.profile.model import (
     PACKED_FIELDS,
     Context,
     Framework,
-    Launch,
     ModelConfig,
     ModelSection,
     ParallelConfig,

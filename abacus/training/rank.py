@@ -5,11 +5,9 @@ python -m abacus.training.rank .scratch/finetune/run.yaml
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
-from abacus.core.process import end_with_parent
-from abacus.core.process import run as run_command
+from abacus.core import ranks
 from abacus.core.quiet import places
 from abacus.training.configuration import read_run
 
@@ -21,11 +19,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path, help="a resolved configuration, written by stages.finetune")
     run = read_run(parser.parse_args().config)
-    if os.environ.get("MS_ROLE") == "MS_WORKER":  # not the scheduler, which has no rank
-        run.output.mkdir(parents=True, exist_ok=True)
-        (run.output / f"rank_{os.environ.get('RANK_ID', '0')}.pid").write_text(
-            str(os.getpid()), encoding="utf-8"
-        )
+    if ranks.is_worker():
+        ranks.leave_number(run.output)
     os.environ.update(places(LOGS))  # for a rank that was started by hand, too
     from abacus.training import trainer
 
@@ -33,7 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent()
-    if "msrun" not in Path(f"/proc/{os.getppid()}/cmdline").read_text(encoding="utf-8", errors="replace"):
-        sys.exit("error: msrun, which started this rank, is gone")
-    run_command(main)
+    ranks.rank(main)

@@ -15,14 +15,15 @@ import yaml
 
 from abacus.core.documents import read_yaml
 from abacus.core.errors import InputError
+from abacus.core.ranks import shown
 from abacus.planning import memory, sample
 from abacus.planning.plan import FINETUNE
 from abacus.profile import load
 from abacus.profile.load import Profile
 from abacus.text import encode
 from abacus.text.tokenizer import Tokenizer, of_bytes
-from abacus.training import launch
 from abacus.training.configuration import Run, training_of
+from abacus.training.launch import ranks_of
 from tests.training import rows, write_mindrecord
 from tests.workspace import ROOT, configure
 
@@ -159,9 +160,9 @@ def test_reference_is_planned_without_its_memory(reference: dict) -> None:
 
 
 def test_reference_launch(reference: dict) -> None:
-    words = launch.command(training_of(REFERENCE_PROFILE, checkpoints=5, steps_per_checkpoint=1562, seed=1))
-    assert reference["commands"] == [launch.shown(words)]
-    assert words[:3] == ["msrun", "--worker_num=4", "--local_worker_num=4"]
+    ranks = ranks_of(training_of(REFERENCE_PROFILE, checkpoints=5, steps_per_checkpoint=1562, seed=1))
+    assert reference["commands"] == [shown(ranks.command())]
+    assert ranks.command()[:3] == ["msrun", "--worker_num=4", "--local_worker_num=4"]
     assert (reference["ranks"], reference["model_parallel"], reference["device"]) == (4, 4, "Ascend")
 
 

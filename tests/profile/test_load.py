@@ -92,6 +92,7 @@ def test_merge_goes_key_by_key_and_leaves_its_arguments() -> None:
         ("prompt.bos", 1, "is 1 (a whole number), expected true or false"),
         ("prompt.seq_length", True, "is True (true or false), expected a whole number of at least 8"),
         ("decode.batch_size", 0, "is 0, expected a whole number of at least 1"),
+        ("decode.ranks", 0, "is 0, expected a whole number of at least 1"),
         ("decode.engine", "x", "is 'x', expected one of: cached, mindformers"),
         ("finetune.checkpoints", 3, "is not a known key; did you mean 'steps_per_checkpoint'?"),
         ("base.source", "moon", "is 'moon', expected one of: wheel, random, directory"),
@@ -109,7 +110,7 @@ def test_a_key_too_many_or_too_few_is_named() -> None:
     wrong = document("tiny", {"abacus": {"decode": {"beams": 4}}})
     assert refusal(wrong) == (
         f"{PLACE}: abacus.decode.beams is not a known key; "
-        "known: engine, batch_size, math_new_tokens, reading_new_tokens, min_new_tokens"
+        "known: engine, ranks, batch_size, math_new_tokens, reading_new_tokens, min_new_tokens"
     )
     del wrong["abacus"]["decode"]["beams"], wrong["abacus"]["prompt"]["bos"]
     assert refusal(wrong) == f"{PLACE}: abacus.prompt.bos is missing"
@@ -258,6 +259,8 @@ def test_checkpoints_are_named_as_the_reference_s() -> None:
         ({"runner_config": {"batch_size": 4}}, "batch_size is set, expected abacus.finetune.batch_rows alone"),
         ({"runner_config": {"sink_mode": True}}, "runner_config.sink_size is missing"),
         ({"abacus": {"launch": {"hosts": 3}}}, "is 2, expected a multiple of abacus.launch.hosts (3)"),
+        ({"abacus": {"decode": {"ranks": 3}, "launch": {"hosts": 2}}},
+         "abacus.decode.ranks is 3, expected a multiple of abacus.launch.hosts (2)"),
         ({"abacus": {"launch": {"port": 80}}}, "launch.port is 80, expected a whole number from 1024 to 65535"),
     ],
 )  # fmt: skip

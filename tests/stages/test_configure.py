@@ -56,6 +56,8 @@ def test_each_concern_has_its_file_and_nothing_else_is_there(configured, tmp_pat
     ("changes", "files"),
     [
         ({"abacus": {"decode": {"batch_size": 4}}}, {"decode.yaml"}),
+        ({"abacus": {"decode": {"ranks": 2}}}, {"decode.yaml"}),
+        ({"abacus": {"launch": {"port": 8119}}}, {"compute.yaml", "train.yaml"}),
         ({"abacus": {"prompt": {"template": "alpaca"}}}, {"prompt.yaml"}),
         ({"abacus": {"base": {"seed": 8}}}, {"source.yaml"}),
         ({"lr_schedule": {"learning_rate": 2e-3}}, {"train.yaml"}),

@@ -12,14 +12,18 @@ from abacus.data.rows import Row
 from abacus.data.selection import split
 from abacus.data.squad import Question
 from abacus.inference.answering import (
-    answer_problems,
-    answer_questions,
     complete,
     how_of,
     load,
+    problem_predictions,
+    problems_asked,
+    question_predictions,
+    questions_asked,
     read_problems,
+    said,
     sample_problems,
     sample_questions,
+    too_few_tokens,
 )
 from abacus.problems.sampling import exact_shares
 from abacus.problems.workings import recognise, working
@@ -43,12 +47,9 @@ def held_out(full):
     return [(row, recognise(row.problem)) for row in full.test]
 
 
-class Echo:
-    """Stands in for a model: completes every prompt with its reference."""
-
-    def complete(self, prompts, **how):
-        self.prompts = prompts
-        return [Completion(list(p.reference[:-1]), 1.5, True) for p in prompts]
+def echoed(prompts):
+    """What a model would say that completes every prompt with its reference."""
+    return [Completion(list(p.reference[:-1]), 1.5, True) for p in prompts]
 
 
 def test_the_held_out_sample_is_the_one_that_prepare_wrote(full, recipe):
@@ -85,25 +86,39 @@ def test_a_sample_of_questions_does_not_depend_on_their_order():
 def test_problems_are_asked_as_in_training_and_scored_on_the_working(prompter, recipe):
     row = Row(1, "计算 1.00 + 2.00 等于多少？", "1.00 + 2.00 = 3.00")
     problem = recognise(row.problem)
-    echo = Echo()
-    (found,) = answer_problems(echo, prompter, [(row, problem)], recipe(), "trained")
-    assert echo.prompts[0].ids == prompter.problems([row.problem])[0]
+    (prompt,) = problems_asked(prompter, [(row, problem)], recipe(), "trained")
+    assert prompt.ids == prompter.problems([row.problem])[0]
+    (found,) = problem_predictions([(row, problem)], said(prompter.tokenizer, [prompt], echoed([prompt])))
     assert found["completion"].strip() == working(problem, "reference", 4)
+    assert found["question"] == row.problem
     assert found["reference"] == row.solution
     assert found["ended"] is True
-    assert found["prompt_tokens"] == len(echo.prompts[0].ids)
+    assert found["prompt_tokens"] == len(prompt.ids)
     assert found["reference_tokens"] == found["completion_tokens"] + 1  # EOS
-    (bare,) = answer_problems(echo, prompter, [(row, problem)], recipe(), "bare")
-    assert bytes(echo.prompts[0].ids).decode() == row.problem
-    assert bare["question"] == row.problem
+    (bare,) = problems_asked(prompter, [(row, problem)], recipe(), "bare")
+    assert bytes(bare.ids).decode() == row.problem
+
+
+def test_a_limit_that_cuts_workings_is_told_and_one_that_does_not_is_not(prompter, recipe):
+    rows = [
+        Row(n, text, "") for n, text in enumerate(("计算 12.34 * 56.78 等于多少？", "计算 4.00 的平方根？"))
+    ]
+    problems = [(row, recognise(row.problem)) for row in rows]
+    asked = problems_asked(prompter, problems, recipe(workings="stepwise"), "trained")
+    longest = max(len(prompt.reference) for prompt in asked)
+    assert too_few_tokens(asked, longest) == too_few_tokens([], 1) == ""
+    assert too_few_tokens(asked, longest - 1) == (
+        f"warning: abacus.decode.math_new_tokens is {longest - 1}, expected at least {longest}: it cuts the workings "
+        "of 1 of 2 problems, and a cut answer is wrong; set abacus.decode.math_new_tokens in the profile"
+    )
 
 
 def test_reading_answers_keep_every_reference(prompter):
     question = Question("id-1", "A passage.", "Which?", ("first", "second"))
-    echo = Echo()
-    (found,) = answer_questions(echo, prompter, [question])
+    asked = questions_asked(prompter, [question])
+    (found,) = question_predictions([question], said(prompter.tokenizer, asked, echoed(asked)))
     assert (found["id"], found["reference"], found["references"]) == ("id-1", "first", ["first", "second"])
-    assert BOS not in echo.prompts[0].ids
+    assert BOS not in asked[0].ids
 
 
 def test_a_bad_held_out_row_is_named(tmp_path, write_lines):
@@ -199,4 +214,4 @@ def test_a_base_model_whose_two_matrices_are_one_fits_the_profile(tmp_path):
 
 
 def test_nothing_asked_is_nothing_answered(prompter):
-    assert complete(Echo(), prompter, [], []) == []
+    assert complete(None, prompter, [], []) == []

@@ -7,18 +7,20 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
+from abacus.core import ranks
 from abacus.core.errors import InputError
 from abacus.profile import load
 from abacus.training import launch
 from abacus.training.configuration import Training, read_training, training_from, training_of
 from abacus.training.progress import STEPS, read_steps
 from abacus.weights.checkpoint import load_checkpoint, save_checkpoint
+from tests.ranks import ranks_of, waited
 from tests.training import (
     TRAINING,
     changed,
@@ -30,28 +32,6 @@ from tests.training import (
     start,
     write_training,
 )
-
-
-def ranks_of(folder: Path) -> list[psutil.Process]:
-    """The processes of ranks (and of their scheduler) whose folder this is."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(folder) and process.cmdline()[1:3] == ["-m", "abacus.training.rank"]:
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
-            continue
-    return found
-
-
-def waited(condition, seconds: float = 60) -> bool:
-    """Whether `condition` came true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +50,9 @@ def two(inputs: Path) -> Path:
     process = start(inputs, "two", "--train", "profile/two.yaml")
     seen: set[str] = set()
     while process.poll() is None:
-        seen |= {path.parent.name + "/" + path.name for path in inputs.glob(".scratch/finetune/*/*/*/*.ckpt")}
+        with suppress(FileNotFoundError):  # cleared meanwhile
+            found = inputs.glob(".scratch/finetune/*/*/*/*.ckpt")
+            seen |= {f"{path.parent.name}/{path.name}" for path in found}
         time.sleep(0.1)
     said = process.stderr.read()
     assert process.returncode == 0, said
@@ -209,7 +191,7 @@ def reference(data_parallel: int = 1, **settings: object) -> Training:
 
 
 def test_the_command_of_the_reference() -> None:
-    assert launch.shown(launch.command(reference())) == (
+    assert ranks.shown(launch.ranks_of(reference()).command()) == (
         "msrun --worker_num=4 --local_worker_num=4 --master_addr=127.0.0.1 --master_port=8118 "
         "--log_dir=logs/finetune --join=True python -m abacus.training.rank .scratch/finetune/run.yaml"
     )
@@ -217,14 +199,14 @@ def test_the_command_of_the_reference() -> None:
 
 def test_the_command_of_several_hosts() -> None:
     hosts = {"hosts": 2, "scheduler": "10.0.0.7", "port": 9000}
-    training = reference(data_parallel=2, launch=hosts)
-    assert launch.command(training, host=1)[:7] == [
+    several = launch.ranks_of(reference(data_parallel=2, launch=hosts))
+    assert several.command(host=1)[:7] == [
         *("msrun", "--worker_num=8", "--local_worker_num=4", "--master_addr=10.0.0.7"),
         *("--master_port=9000", "--node_rank=1", "--log_dir=logs/finetune"),
     ]
-    assert launch.command(training, host=0)[5] == "--node_rank=0"
+    assert several.command(host=0)[5] == "--node_rank=0"
     with pytest.raises(InputError, match="host 2"):
-        launch.command(training, host=2)
+        several.command(host=2)
 
 
 @pytest.mark.parametrize(
@@ -241,4 +223,4 @@ def test_the_command_of_several_hosts() -> None:
 )
 def test_the_last_words_of_a_rank(tmp_path: Path, log: str, said: str) -> None:
     (tmp_path / "worker_0.log").write_text(log)
-    assert launch.last_words(tmp_path / "worker_0.log").startswith(said)
+    assert ranks.last_words(tmp_path / "worker_0.log").startswith(said)

@@ -24,6 +24,7 @@ Step = Literal[
     "MFTrainOneStepCell", "TokenMeanTrainOneStepCell", "PortableTrainOneStepCell", "LayerwiseTrainOneStepCell"
 ]
 LAYERWISE = "LayerwiseTrainOneStepCell"
+ON_A_CPU = ("PortableTrainOneStepCell", LAYERWISE)
 One = Annotated[int, Field(ge=1, le=1, description="1, for nothing else is supported")]
 
 # They become an argument of pip and a name in a folder: nothing that begins with a dash, nothing that leads elsewhere.
@@ -419,6 +420,7 @@ def _check_shares(document: Document, place: str) -> None:
     if document.runner_wrapper.type == LAYERWISE:
         if document.abacus.prompt.packing is None:
             raise InputError(place, "abacus.prompt.packing is missing", f"sequences of rows for {LAYERWISE}")
+        wanted += [("context.device_target", target, "CPU", f"for {LAYERWISE}")]
         wanted += _layerwise(document.model.config)
     for key, value, expected, why in wanted:
         if value != expected:
@@ -445,6 +447,6 @@ def _step(document: Document, target: str, data: int, tensor: int) -> tuple[str,
     """The training step that the profile names, and the one that gives the mean over all learned tokens."""
     named = document.runner_wrapper.type
     if target == "CPU":
-        return named, LAYERWISE if named == LAYERWISE else "PortableTrainOneStepCell"
+        return named, named if named in ON_A_CPU else ON_A_CPU[0]
     # Tensor parallel computes one loss of the whole batch; data parallel alone has one a rank.
     return named, "TokenMeanTrainOneStepCell" if data > 1 and tensor == 1 else named

@@ -272,6 +272,7 @@ def test_what_ranks_cannot_share_is_refused(change: dict, said: str) -> None:
     [
         ({"abacus": {"prompt": {"packing": None}}}, "abacus.prompt.packing is missing, expected sequences"),
         ({"model": {"model_config": {"qkv_has_bias": True}}}, "model_config.qkv_has_bias is True, expected None for"),
+        ({"context": {"device_target": "Ascend"}}, "context.device_target is 'Ascend', expected 'CPU' for Layerwise"),
         ({"model": {"model_config": {"softmax_compute_type": "float16"}}},
          "softmax_compute_type is 'float16', expected 'float32' for nothing else is computed by Layerwise"),
     ],

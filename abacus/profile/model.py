@@ -389,6 +389,8 @@ NOT_LAYERWISE = (
     "rmsnorm_compute_2d",
     "use_ring_attention",
 )
+# Where flash attention makes a mask of its own, which hides no row from another.
+NOT_PACKED = ("use_attn_mask_compression", "use_eod_attn_mask_compression", "use_ring_attention")
 MODES = "(0 and False for data parallel, 1 and True for tensor parallel)"
 
 
@@ -417,6 +419,8 @@ def _check_shares(document: Document, place: str) -> None:
         ("parallel_config.model_parallel", tensor, 1 if target == "CPU" else tensor, "on a CPU"),
         ("runner_wrapper.type", *_step(document, target, data, tensor), "for what it needs there"),
     ]
+    if document.abacus.prompt.packing:
+        wanted += _packed(document.model.config, tensor)
     if document.runner_wrapper.type == LAYERWISE:
         if document.abacus.prompt.packing is None:
             raise InputError(place, "abacus.prompt.packing is missing", f"sequences of rows for {LAYERWISE}")
@@ -425,6 +429,13 @@ def _check_shares(document: Document, place: str) -> None:
     for key, value, expected, why in wanted:
         if value != expected:
             raise InputError(place, f"{key} is {value!r}", f"{expected!r} {why}")
+
+
+def _packed(model: ModelConfig, tensor: int) -> list[tuple[str, object, object, str]]:
+    """What abacus/training/packed.py takes for granted: its mask and its loss are not cut for tensor parallel."""
+    extra, why = model.model_extra or {}, "where rows share sequences"
+    kept = [("parallel_config.model_parallel", tensor, 1, why)]
+    return kept + [(f"model.model_config.{key}", extra.get(key) or None, None, why) for key in NOT_PACKED]
 
 
 def _layerwise(model: ModelConfig) -> list[tuple[str, object, object, str]]:

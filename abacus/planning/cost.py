@@ -12,7 +12,7 @@ from abacus.training.configuration import Run
 # TFLOP/s of a rank, where nothing better is known. Ascend: MindFormers' table of models has 2 581 tokens/s of an NPU that
 # fine-tunes the whole Llama-3-8B in rows of 8 192 (Atlas 800T A2), which is 150 by this count; two thirds of that, for
 # short rows, is assumed. CPU: the default run's step of 2.1 s alone on two cores (`make bench ONLY=finetune`).
-TERAFLOPS = {"Ascend": 100.0, "CPU": 0.14}
+TERAFLOPS = {"Ascend": 100.0, "CPU": 0.15}
 
 
 def operations(run: Run, trainable: int, head_parts: int) -> float:

@@ -79,9 +79,8 @@ class Lock(Open):
     def profile(self) -> str | None:
         """The name of the profile that stage configure ran with."""
         stage = self.stages.get("configure")
-        files = [Path(dep.path) for dep in stage.deps] if stage else []
-        names = [path.stem for path in files if path.parent.name == "profiles" and path.name != "base.yaml"]
-        return names[0] if names else None
+        files = map(Path, stage.params if stage else ())
+        return next((path.stem for path in files if path.parent.name == "profiles"), None)
 
     def check_deps(self) -> None:
         """Raise InputError where a stage has run on another file than the stage before it has left."""

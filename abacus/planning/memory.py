@@ -50,7 +50,7 @@ def activations(run: Run, adapted: Sequence[Adapted], head_parts: int) -> Activa
     if run.typed.context.device_target == "CPU":
         return _on_cpu(run, adapted)
     model, tensor = run.model, run.typed.parallel_config.model_parallel
-    tokens, width, hidden = _tokens(run), WIDTHS[model.compute_dtype], model.hidden_size
+    tokens, width, hidden = places(run), WIDTHS[model.compute_dtype], model.hidden_size
     layer = _layer(run, width) + _lora(adapted, width) / model.num_layers
     whole = model.vocab_size / head_parts * (FLOAT32 + (width if width < FLOAT32 else 0))
     loss = whole + LOSS_ARRAYS * FLOAT32 * model.vocab_size / tensor
@@ -58,26 +58,26 @@ def activations(run: Run, adapted: Sequence[Adapted], head_parts: int) -> Activa
     if run.framework["recompute_config"]["recompute"] is True:
         # Each layer's input stays; the rest of one layer at a time is computed again when the loss is done.
         kept = tokens * (model.num_layers * width * hidden + last)
-        return Activations(int(kept), int(max(_learned(run) * loss, tokens * layer)))
-    return Activations(int(tokens * (model.num_layers * layer + last)), int(_learned(run) * loss))
+        return Activations(int(kept), int(max(learned_places(run) * loss, tokens * layer)))
+    return Activations(int(tokens * (model.num_layers * layer + last)), int(learned_places(run) * loss))
 
 
-def _tokens(run: Run) -> int:
+def places(run: Run) -> int:
     """Places of one step on one rank."""
     return run.framework["runner_config"]["batch_size"] * run.settings.seq_length
 
 
-def _learned(run: Run) -> int:
+def learned_places(run: Run) -> int:
     """Places of one step on one rank for which logits are made: all of them, or where packed rows learn."""
     return run.framework["runner_config"]["batch_size"] * (run.settings.learned or run.settings.seq_length)
 
 
 def _on_cpu(run: Run, adapted: Sequence[Adapted]) -> Activations:
     """The arrays of the layers, and those of the vocabulary's size."""
-    model, tokens = run.model, _tokens(run)
+    model, tokens = run.model, places(run)
     layer = CPU_HIDDEN * model.hidden_size + CPU_GATED * model.intermediate_size
     layer += CPU_SCORES * model.num_heads * run.settings.seq_length
-    logits = _learned(run) * FLOAT32 * model.vocab_size
+    logits = learned_places(run) * FLOAT32 * model.vocab_size
     if run.framework["runner_wrapper"]["type"] != LAYERWISE:
         return Activations(int(tokens * FLOAT32 * layer * model.num_layers), CPU_LOSS * logits)
     # The input, queries, what attention has mixed and what is added to; keys and values; shares of attention; gates.

@@ -9,10 +9,12 @@ from tqdm import tqdm
 
 from abacus.core.documents import read_json
 from abacus.core.errors import InputError
+from abacus.core.params import section
 from abacus.core.ranks import shown
 from abacus.data.inputs import OWN, given
+from abacus.data.selection import Prepare
 from abacus.formats import fetch, own
-from abacus.planning import memory
+from abacus.planning import cost, memory
 from abacus.planning.sample import trained_on
 from abacus.profile.concerns import origin_of
 from abacus.profile.load import Profile
@@ -72,11 +74,11 @@ def known_rows(to: argparse.Namespace, profile: Profile, user: TextIO) -> Rows:
         measured = f"the rows of {mindrecord} are tokens already"
         return Rows(count, str(mindrecord), None, measured, count if packing else None)
     try:
-        sampled = trained_on(to.params)
+        sampled = trained_on(to.params, made=not to.recipe)
     except InputError as error:
         return Rows(counted(to.prepared), str(to.prepared), None, str(error))
     turns = sampled.turns
-    count, source = (len(turns), sampled.what) if sampled.whole else (counted(to.prepared), str(to.prepared))
+    count, source = (len(turns), sampled.what) if sampled.whole else asked_for(to)
     try:
         tokenizer = find_tokenizer(to, profile)
     except InputError as error:
@@ -102,6 +104,13 @@ def known_rows(to: argparse.Namespace, profile: Profile, user: TextIO) -> Rows:
 def trained_from(params: Path) -> Path:
     """The MindRecord that stage finetune reads."""
     return given(params).get("mindrecord", [Path(OWN.mindrecord)])[0]
+
+
+def asked_for(to: argparse.Namespace) -> tuple[int, str]:
+    """How many rows the pipeline's own recipe, or another one, has or asks for, and the file that says so."""
+    if to.recipe:
+        return section("prepare", Prepare, to.params).train_size, f"train_size of {to.params.name}"
+    return counted(to.prepared), str(to.prepared)
 
 
 def counted(prepared: Path) -> int:
@@ -139,8 +148,10 @@ def own_base(base: Path, profile: Profile) -> Architecture | None:
     return found if same else None
 
 
-def planned(profile: Profile, training: Training, rows: Rows, base: Path, mindrecord: Path) -> dict[str, Any]:
-    """All that the plan says, as JSON has it."""
+def planned(
+    profile: Profile, training: Training, rows: Rows, base: Path, mindrecord: Path, rate: float | None = None
+) -> dict[str, Any]:
+    """All that the plan says, as JSON has it; `rate`: TFLOP/s that a rank does, where that is known."""
     records = rows.records(profile)
     training.check(f"profile {profile.name!r}", records)
     files = training.checkpoint_files(records)
@@ -166,6 +177,7 @@ def planned(profile: Profile, training: Training, rows: Rows, base: Path, mindre
         "steps_per_epoch": epoch,
         "steps": total,
         "epochs": total / epoch,
+        **costs(run, rows, built, total, rate or cost.TERAFLOPS[profile.device]),
         "warmup_steps": built.warmup_steps,
         "learning_rates": {str(step): rate for step, rate in built.rates.items()},
         "checkpoints": {str(step): file for step, file in files.items()},
@@ -179,6 +191,25 @@ def planned(profile: Profile, training: Training, rows: Rows, base: Path, mindre
         "lengths": rows.lengths._asdict() if rows.lengths else None,
         "lengths_of": rows.measured,
         "commands": commands(training, mindrecord),
+    }
+
+
+def costs(run: Run, rows: Rows, built: "Skeleton", steps: int, rate: float) -> dict[str, Any]:
+    """What is computed: places of a step over all ranks, tokens of the whole run, and an estimate of its hours."""
+    batch, lengths = run.settings.batch_rows, rows.lengths
+    tokens = learned = None
+    if lengths:
+        each, less = (lengths.rows / lengths.sequences, 1) if lengths.sequences else (1, 0)
+        trained = steps * batch * each
+        tokens, learned = round(trained * (lengths.mean - less)), round(trained * lengths.mean_learned)
+    a_step = cost.operations(run, built.trainable, built.head_parts)
+    return {
+        "places": batch * run.settings.seq_length,
+        "tokens": tokens,
+        "learned_tokens": learned,
+        "rank_operations": a_step,
+        "teraflops": rate,
+        "hours": steps * a_step / rate / 1e12 / 3600,
     }
 
 

@@ -27,9 +27,10 @@ class Sampled(NamedTuple):
     whole: bool
 
 
-def trained_on(params: Path) -> Sampled:
+def trained_on(params: Path, made: bool = True) -> Sampled:
     """The rows that `inputs` names, or that the pipeline has made, or else a sample made by the recipe.
 
+    What has been made counts only where the recipe is that of the pipeline: not `made` for another one.
     Raises InputError if they are of one's own and not there, or a MindRecord, which holds no text.
     """
     own = given(params)
@@ -42,11 +43,11 @@ def trained_on(params: Path) -> Sampled:
             path = own[key][0]
             turns = read_turns(path) if key == "conversations" else _turns(read_rows(path))
             return Sampled(turns, f"all rows of {path}", whole=True)
-    made = Path(OWN.conversations)
-    if made.is_file():
-        return Sampled(read_turns(made), f"all rows of {made}", whole=True)
+    written = Path(OWN.conversations)
+    if made and written.is_file():
+        return Sampled(read_turns(written), f"all rows of {written}", whole=True)
     turns = sample(params)
-    return Sampled(turns, f"a sample of {len(turns):,} rows made by the recipe in {params}", whole=False)
+    return Sampled(turns, f"a sample of {len(turns):,} rows made by the recipe in {params.name}", whole=False)
 
 
 def _turns(rows: object) -> list[Turn]:

@@ -32,9 +32,12 @@ def about_run(plan: dict[str, Any]) -> list[tuple[str, str]]:
         ("ratio of the base", repr(plan["ratio_of_base"])),
         ("training rows", f"{plan['rows']:,} ({plan['rows_from']})"),
         ("rows a step", f"{plan['batch_rows']:,}{packed}, over all ranks"),
+        ("places a step", f"{plan['places']:,}"),
         ("steps an epoch", f"{plan['steps_per_epoch']:,}"),
         ("steps in all", f"{plan['steps']:,} ({plan['epochs']:.4g} epochs)"),
         ("warm-up steps", f"{plan['warmup_steps']:,}"),
+        ("operations a step", f"{plan['rank_operations'] / 1e12:.4g} TFLOP on one rank, estimate"),
+        ("training, estimate", f"{plan['hours']:.2g} hours at {plan['teraflops']:g} TFLOP/s a rank (RATE=)"),
     ]
 
 
@@ -68,12 +71,13 @@ def about_tokens(plan: dict[str, Any]) -> list[tuple[str, str]]:
     """The lines about row lengths, or why they are not known."""
     found, length = plan["lengths"], plan["seq_length"] + 1
     if found is None:
-        labels = ("mean", "learned, mean", "longest", "padding of a batch")
+        labels = ("mean", "learned, mean", "longest", "in all", "padding of a batch")
         return [(label, f"not known: {plan['lengths_of']}") for label in labels]
     return [
         ("measured on", plan["lengths_of"]),
         ("mean", f"{found['mean']:.1f}"),
         ("learned, mean", f"{found['mean_learned']:.1f}"),
         ("longest", f"{found['longest']:,}"),
+        ("in all", f"{plan['tokens']:,}, {plan['learned_tokens']:,} of them learned"),
         ("padding of a batch", f"{found['padding']:.1%} (rows of {length:,})"),
     ]

@@ -1,4 +1,4 @@
-"""Profiles: thin MindFormers YAML overlays of profiles/, laid over base.yaml and checked.
+"""Profiles: thin MindFormers YAML overlays of profiles/, laid over base.yaml, or over one another, and checked.
 
 MindSpore is not imported here, so that stages which only need a number start in a blink.
 """
@@ -30,6 +30,7 @@ from abacus.profile.model import (
 
 PROFILES = Path("profiles")
 BASE = "base.yaml"  # what every profile lies over
+OVER = "over"  # the key by which a profile names another one that it lies over
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,23 @@ def profile(name: str, folder: Path = PROFILES) -> Profile:
 
 def load(path: Path, base: Path) -> Profile:
     """The profile in the file `path` laid over the file `base`; InputError names the file and the key."""
-    under, over = read_yaml(base), read_yaml(path)
+    under, over = read_yaml(base), overlay(path)
     _check_fit(over, under, str(path))
     return parsed(merge(under, over), path.stem, str(path))
+
+
+def overlay(path: Path, above: tuple[str, ...] = ()) -> Framework:
+    """What lies over base.yaml by the file `path`: what it says, over what the profile says that it names by `over`.
+
+    InputError for a name that is none of its folder's, or one of those `above` it, that lie over it already.
+    """
+    found = read_yaml(path)
+    if OVER not in found:
+        return found
+    named, others = found.pop(OVER), set(names(path.parent)) - {*above, path.stem}
+    if not isinstance(named, str) or named not in others:
+        raise InputError(path, f"{OVER} is {named!r}", f"one of: {', '.join(sorted(others))}")
+    return merge(overlay(path.with_name(f"{named}.yaml"), (*above, path.stem)), found)
 
 
 def parsed(merged: Framework, name: str, place: str) -> Profile:

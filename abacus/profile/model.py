@@ -25,6 +25,7 @@ Step = Literal[
     "MFTrainOneStepCell", "TokenMeanTrainOneStepCell", "PortableTrainOneStepCell", "LayerwiseTrainOneStepCell"
 ]
 LAYERWISE = "LayerwiseTrainOneStepCell"
+ON_A_CPU = ("PortableTrainOneStepCell", LAYERWISE)
 One = Annotated[int, Field(ge=1, le=1, description="1, for nothing else is supported")]
 
 # They become an argument of pip and a name in a folder: nothing that begins with a dash, nothing that leads elsewhere.
@@ -383,6 +384,8 @@ NOT_LAYERWISE = (
     "rmsnorm_compute_2d",
     "use_ring_attention",
 )
+# Where flash attention makes a mask of its own, which hides no row from another.
+NOT_PACKED = ("use_attn_mask_compression", "use_eod_attn_mask_compression", "use_ring_attention")
 MODES = "(0 and False for data parallel, 1 and True for tensor parallel)"
 
 
@@ -414,13 +417,23 @@ def _check_shares(document: Document, place: str) -> None:
         ("parallel_config.model_parallel", tensor, 1 if target == "CPU" else tensor, "on a CPU"),
         ("runner_wrapper.type", *_step(document, target, data, tensor), "for what it needs there"),
     ]
+    if document.abacus.prompt.packing:
+        wanted += _packed(document.model.config, tensor)
     if document.runner_wrapper.type == LAYERWISE:
         if document.abacus.prompt.packing is None:
             raise InputError(place, "abacus.prompt.packing is missing", f"sequences of rows for {LAYERWISE}")
+        wanted += [("context.device_target", target, "CPU", f"for {LAYERWISE}")]
         wanted += _layerwise(document.model.config)
     for key, value, expected, why in wanted:
         if value != expected:
             raise InputError(place, f"{key} is {value!r}", f"{expected!r} {why}")
+
+
+def _packed(model: ModelConfig, tensor: int) -> list[tuple[str, object, object, str]]:
+    """What abacus/training/packed.py takes for granted: its mask and its loss are not cut for tensor parallel."""
+    extra, why = model.model_extra or {}, "where rows share sequences"
+    kept = [("parallel_config.model_parallel", tensor, 1, why)]
+    return kept + [(f"model.model_config.{key}", extra.get(key) or None, None, why) for key in NOT_PACKED]
 
 
 def _layerwise(model: ModelConfig) -> list[tuple[str, object, object, str]]:
@@ -443,6 +456,6 @@ def _step(document: Document, target: str, data: int, tensor: int) -> tuple[str,
     """The training step that the profile names, and the one that gives the mean over all learned tokens."""
     named = document.runner_wrapper.type
     if target == "CPU":
-        return named, LAYERWISE if named == LAYERWISE else "PortableTrainOneStepCell"
+        return named, named if named in ON_A_CPU else ON_A_CPU[0]
     # Tensor parallel computes one loss of the whole batch; data parallel alone has one a rank.
     return named, "TokenMeanTrainOneStepCell" if data > 1 and tensor == 1 else named

@@ -6,9 +6,9 @@ TEMPLATE = """\
 abacus:
   base: {{source: directory}}
   # {why_template}
-  prompt: {{template: {template}, bos: {bos}, seq_length: {seq_length}}} # {why_length}
+  prompt: {{template: {template}, bos: {bos}, seq_length: {seq_length}{packing}}} # {why_length}
   decode: {{engine: {engine}, batch_size: 32, math_new_tokens: {new_tokens}}}
-  finetune: {{steps_per_checkpoint: {steps}, batch_rows: 8}}
+  finetune: {{steps_per_checkpoint: {steps}, batch_rows: {batch_rows}}}
 
 lr_schedule: {{learning_rate: {rate}}} # {why_rate}
 
@@ -44,6 +44,10 @@ CPU = """\
     use_flash_attention: false
 
 context: {device_target: CPU}
+"""
+LAYERWISE = """\
+
+runner_wrapper: {type: LayerwiseTrainOneStepCell} # a layer at a time, in a quarter of the memory of MindSpore's one graph
 """
 ASCEND = """\
     compute_dtype: bfloat16

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from abacus.profile import load
+
 ROOT = Path(__file__).parents[2]
+PROFILES = ", ".join(load.names(ROOT / "profiles"))
 
 
 @pytest.fixture
@@ -46,9 +49,9 @@ def test_the_committed_parameters_pass(check):
             None,
             "profile",
             "llama",
-            "profile 'llama' does not exist, expected one of: llama3-8b, smollm2-135m, tiny",
+            f"profile 'llama' does not exist, expected one of: {PROFILES}",
         ),
-        (None, "profile", 5, "params.yaml: profile is 5, expected one of: llama3-8b, smollm2-135m, tiny"),
+        (None, "profile", 5, f"params.yaml: profile is 5, expected one of: {PROFILES}"),
         (None, "checkpoints", [0, 2], "params.yaml: checkpoints is [0, 2], expected the numbers from 0 on"),
         (None, "checkpoints", [0], "params.yaml: checkpoints is [0], expected the numbers from 0 on"),
         ("synthesize", "scale", 0, "params.yaml: synthesize.scale is 0, expected"),

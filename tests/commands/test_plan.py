@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -120,6 +121,8 @@ def test_reference_to_the_digit(reference: dict) -> None:
     assert (reference["rows"], reference["batch_rows"]) == (99_994, 64)
     assert (reference["steps_per_epoch"], reference["steps"]) == (1_562, 7_810)
     assert (reference["epochs"], reference["warmup_steps"]) == (5, 234)
+    assert reference["places"] == 64 * 256
+    assert reference["hours"] == pytest.approx(7_810 * reference["rank_operations"] / 100e12 / 3600)
     assert reference["checkpoints"] == {str(step): name for step, name in REFERENCE.items()}
 
 
@@ -413,6 +416,24 @@ def test_rows_that_inputs_names_are_what_is_planned(plan: Plan, tmp_path: Path, 
     said = json.loads(done.stdout)
     assert (said["rows"], said["rows_from"]) == (60, f"all rows of {path}")
     assert (said["lengths"]["rows"], said["lengths"]["longest"]) == (60, 60 + 1 + 1 + 1)
+
+
+def test_the_packed_profile_holds_the_whole_model_on_each_rank(plan: Plan, tmp_path: Path, params) -> None:
+    """From a MindRecord, whose sequences are counted, for no tokenizer can be fetched here."""
+    packed = {"input_ids": np.zeros(1152, np.int32), "rows": np.ones(1152, np.int32)}
+    packed |= {"places": np.zeros(384, np.int32), "targets": np.zeros(384, np.int32)}
+    write_mindrecord(tmp_path / "mine.mindrecord", [packed] * 26)
+    own = params(inputs={"mindrecord": str(tmp_path / "mine.mindrecord")})
+    done = plan("PROFILE=llama3-8b-packed", "JSON=1", "RATE=50", f"PARAMS={own}")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["trainable_parameters"] == 3_407_872
+    assert (said["ranks"], said["data_parallel"], said["model_parallel"]) == (4, 4, 1)
+    assert (said["steps_per_epoch"], said["steps"], said["places"]) == (26 // 4, 7_980, 4 * 1152)
+    norms = (2 * LAYERS + 1) * HIDDEN
+    assert said["rank_bytes"]["base_weights"] == 4 * norms + 2 * (8_030_261_248 - norms)
+    assert said["rank_bytes"]["total"] < 24e9
+    assert said["hours"] == pytest.approx(7_980 * said["rank_operations"] / 50e12 / 3600)
 
 
 def test_rows_of_a_mindrecord_are_counted_in_it(plan: Plan, tmp_path: Path, params, error_line) -> None:

@@ -20,8 +20,10 @@ from abacus.formats import huggingface, source
 from abacus.planning import own_model
 from abacus.planning.sample import trained_on
 from abacus.profile import load
-from abacus.profile.model import DirectorySource
+from abacus.profile.model import LAYERWISE, DirectorySource
 from abacus.text import tokenizer
+from abacus.text.encode import encode
+from abacus.text.packing import pack
 from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer, from_json
 from abacus.weights.architecture import Architecture, parameters
@@ -127,7 +129,8 @@ def test_the_profile_has_the_models_numbers_and_base_takes_it(tmp_path, make, fo
     assert written.llama.architecture == untied
     assert written.llama.special_ids == IDS
     assert written.source == DirectorySource(source="directory")
-    assert written.document.abacus.finetune.batch_rows == 8
+    assert written.document.abacus.finetune.batch_rows == 2
+    assert written.document.runner_wrapper.type == LAYERWISE
     assert written.document.lr_schedule.learning_rate == 1e-3
     text = (tmp_path / "profiles" / "mine.yaml").read_text()
     assert text.startswith(
@@ -156,15 +159,35 @@ def of_bytes(writer):
     writer.add_pad_token_id(258)
 
 
-def test_rows_fit_the_sequence_and_little_more(tmp_path, make, folder, recipe):
-    make(folder)
-    prompt = read(tmp_path).prompt
+def measured(prompt, recipe):
+    """How long the recipe's rows are in a profile's prompt."""
     inner = Tokenizer(tokenizer.of_bytes(*IDS.values()), *IDS.values())
-    rows = trained_on(recipe).turns
-    row, answer = own_model.longest(Prompter(inner, prompt.template, prompt.bos), rows)
-    assert 0 <= prompt.seq_length - (row - 1) < 24
-    assert prompt.seq_length % 8 == 0
-    assert 0 <= read(tmp_path).decode.math_new_tokens - answer < 16
+    return own_model.longest(Prompter(inner, prompt.template, prompt.bos), trained_on(recipe).turns)
+
+
+def test_rows_share_sequences_and_leave_little_of_them_empty(tmp_path, make, folder, recipe):
+    make(folder)
+    written = read(tmp_path)
+    prompt, found = written.prompt, measured(written.prompt, recipe)
+    assert found.row - 1 <= prompt.seq_length and found.answer <= prompt.packing.learned
+    assert prompt.seq_length % 8 == prompt.packing.learned % 8 == 0
+    inner = Tokenizer(tokenizer.of_bytes(*IDS.values()), *IDS.values())
+    rows = list(encode(trained_on(recipe).turns, Prompter(inner, prompt.template, prompt.bos)))
+    sequences = list(pack(rows, prompt.seq_length, prompt.packing.learned))
+    assert sum(one.taken for one in sequences) > 0.85 * len(sequences) * prompt.seq_length
+    assert 6 < len(rows) / len(sequences) * written.document.abacus.finetune.batch_rows < 9
+    assert 0 <= written.decode.math_new_tokens - found.answer < 16
+
+
+def test_a_row_has_a_sequence_to_itself_where_the_model_has_few_places(tmp_path, make, recipe):
+    """Four rows of the mean length do not fit: padded rows and MindSpore's one graph, as on an NPU."""
+    make(hugging_face(tmp_path / "short", SHAPE.model_copy(update={"max_position_embedding": 256})))
+    written = read(tmp_path)
+    found = measured(written.prompt, recipe)
+    assert written.prompt.packing is None
+    assert 0 <= written.prompt.seq_length - (found.row - 1) < 24
+    assert written.document.runner_wrapper.type == "PortableTrainOneStepCell"
+    assert written.document.abacus.finetune.batch_rows == 8
 
 
 def test_the_models_files_are_put_in_place(tmp_path, make, folder):
@@ -217,6 +240,7 @@ def test_ascend_gets_its_own_settings(tmp_path, make, folder):
     assert written.model.param_init_type == "bfloat16"
     assert written.decode.engine == "mindformers"
     assert written.prompt.template == "vicuna"
+    assert written.prompt.packing is None
 
 
 def test_vicuna_gives_way_to_few_positions(tmp_path, make):
@@ -264,7 +288,7 @@ def test_rows_of_your_own_are_measured_where_the_pipeline_left_them(tmp_path, ma
     write_conversations(tmp_path / "data" / "train-v2-conversation.json")
     assert trained_on(own).turns == [Turn("1", "a" * 99, "b" * 20)]
     assert make(folder, params=own).returncode == 0
-    assert read(tmp_path).prompt.seq_length == 128  # 99 + newline + 20 + EOS
+    assert read(tmp_path).prompt.seq_length == 504  # four of 99 + newline + 20 + EOS, and a little
 
 
 def with_params(tmp_path, recipe, **sections):
@@ -290,13 +314,15 @@ def test_rows_that_inputs_names_are_measured_and_no_others(tmp_path, make, folde
     own = with_params(tmp_path, recipe, inputs={"train": "mine.json"})
     assert make(folder, params=own).returncode == 0
     written = read(tmp_path)
-    assert written.prompt.seq_length == 240  # 200 + newline + 30 + EOS, and a little
+    assert (
+        written.prompt.seq_length == 240
+    )  # 200 + newline + 30 + EOS, and a little: four such rows are too long for the model
     assert written.decode.math_new_tokens == 64
     assert "the longest of 2 rows measured has 232 ids" in (tmp_path / "profiles/mine.yaml").read_text()
     write_conversations(tmp_path / "mine.json")
     own = with_params(tmp_path, recipe, inputs={"conversations": "mine.json"})
     assert make(folder, "mine", "REPLACE=1", params=own).returncode == 0
-    assert read(tmp_path).prompt.seq_length == 128
+    assert read(tmp_path).prompt.seq_length == 504
     own = with_params(tmp_path, recipe, inputs={"mindrecord": "mine.mindrecord"})
     done = make(folder, "mine", "REPLACE=1", params=own)
     assert (

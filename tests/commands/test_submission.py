@@ -95,7 +95,11 @@ def place(tmp_path: Path) -> Path:
     lock = {
         "configure": {
             "cmd": "x",
-            "deps": [{"path": "profiles/base.yaml"}, {"path": "profiles/llama3-8b.yaml", "md5": "1" * 32}],
+            "deps": [{"path": "profiles", "md5": "1" * 32 + ".dir"}],
+            "params": {
+                "params.yaml": {},
+                "profiles/llama3-8b.yaml": {"lr_schedule": {"learning_rate": 1e-4}},
+            },
         },
         "prepare": {"cmd": "x", "params": {"params.yaml": {"prepare": used["prepare"]}}, "outs": [out]},
         "finetune": {

@@ -317,7 +317,7 @@ def said(how: How, training: Training) -> str:
 
 def lay_over(path: Path) -> load.Profile:
     """`load.load` with base.yaml read once; tests/journeys/test_fuzz.py holds the two to each other."""
-    over = read_yaml(path)
+    over = load.overlay(path)
     load._check_fit(over, base(), str(path))
     return load.parsed(load.merge(base(), over), path.stem, str(path))
 

@@ -13,6 +13,7 @@ import yaml
 
 from abacus.core.documents import read_yaml
 from abacus.core.errors import InputError
+from abacus.pipeline.lock import value_at
 from abacus.profile import load
 from abacus.profile.load import Profile
 from abacus.profile.model import LLAMA_KEYS, ModelConfig
@@ -24,7 +25,7 @@ PLACE = "profiles/x.yaml"
 
 def document(name: str, *changes: dict[str, Any]) -> dict[str, Any]:
     """A profile over its base, and changes over that."""
-    merged = load.merge(read_yaml(load.PROFILES / load.BASE), read_yaml(load.PROFILES / f"{name}.yaml"))
+    merged = load.merge(read_yaml(load.PROFILES / load.BASE), load.overlay(load.PROFILES / f"{name}.yaml"))
     for change in changes:
         merged = load.merge(merged, change)
     return merged
@@ -66,7 +67,10 @@ def test_names_are_the_files() -> None:
 
 
 def test_unknown_profile_names_the_known_ones() -> None:
-    known = "expected one of: llama3-8b, smollm2-135m, tiny"
+    known = f"expected one of: {', '.join(load.names())}"
+    assert {"llama3-8b", "llama3-8b-packed", "llama3-8b-stepwise", "smollm2-135m", "tiny"} <= set(
+        load.names()
+    )
     with pytest.raises(InputError) as error:
         load.profile("x")
     assert str(error.value) == f"profile 'x' does not exist, {known}"
@@ -82,6 +86,75 @@ def test_merge_goes_key_by_key_and_leaves_its_arguments() -> None:
     before = copy.deepcopy((under, over))
     assert load.merge(under, over) == {"a": {"b": 1, "c": [3]}, "d": {"e": 1}}
     assert (under, over) == before
+
+
+def written(folder: Path, **profiles: str) -> Path:
+    """A folder of profiles with base.yaml, tiny and these."""
+    for name in (load.BASE, "tiny.yaml"):
+        (folder / name).write_text((load.PROFILES / name).read_text(encoding="utf-8"), encoding="utf-8")
+    for name, text in profiles.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_profile_may_lie_over_another(tmp_path: Path) -> None:
+    """And that one over a third: each says what it has otherwise."""
+    fast = "over: slow\nlr_schedule: {learning_rate: 0.5}"
+    folder = written(tmp_path, slow="over: tiny\nabacus: {decode: {batch_size: 3}}", fast=fast)
+    found, tiny = load.profile("fast", folder), load.profile("tiny", folder)
+    assert (found.document.lr_schedule.learning_rate, found.decode.batch_size) == (0.5, 3)
+    assert (found.model, found.prompt) == (tiny.model, tiny.prompt)
+    assert found.framework.keys() == tiny.framework.keys()
+
+
+@pytest.mark.parametrize(
+    "named", ["over: a", "over: b", "over: nobody", "over: base", "over: [tiny]", "over:"]
+)
+def test_a_profile_lies_over_one_that_is_there_and_not_over_it(tmp_path: Path, named: str) -> None:
+    folder = written(tmp_path, a=named, b="over: a")
+    with pytest.raises(InputError) as error:
+        load.profile("a", folder)
+    value = yaml.safe_load(named)["over"]
+    place, others = ("b", "tiny") if value == "b" else ("a", "b, tiny")
+    shown = "a" if value == "b" else value
+    assert str(error.value) == f"{folder / place}.yaml: over is {shown!r}, expected one of: {others}"
+
+
+def test_every_profile_says_itself_what_dvc_compares_runs_by() -> None:
+    """DVC stops where a parameter is not in the file that it is asked for in."""
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
+    ((_, keys),) = next(one for one in stages["configure"]["params"] if isinstance(one, dict)).items()
+    assert len(keys) == 4
+    for name in load.names():
+        found = read_yaml(load.PROFILES / f"{name}.yaml")
+        assert all(value_at(found, key) is not None for key in keys), name
+
+
+def test_the_packed_profile_trains_what_the_reference_does() -> None:
+    """The same model and LoRA, schedule, optimiser and template: packed, and on ranks that hold the whole model."""
+    packed, reference = load.profile("llama3-8b-packed"), load.profile("llama3-8b")
+    assert (packed.model, packed.lora, packed.source) == (reference.model, reference.lora, reference.source)
+    same = {"lr_schedule", "optimizer", "callbacks", "runner_config", "context"}
+    assert all(packed.framework[key] == reference.framework[key] for key in same)
+    assert packed.prompt.template == reference.prompt.template
+    assert (packed.ranks, packed.document.parallel_config.data_parallel) == (4, 4)
+    files = training(packed, packed.document.abacus.finetune.steps_per_checkpoint).checkpoint_files(6_390)
+    assert files[1596] == "llama3_8b_rank_0-798_2.ckpt"
+    training(packed, 1596).check("packed", 6_390)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"parallel_config": {"data_parallel": 1, "model_parallel": 4}, "parallel": {"parallel_mode": 1, "full_batch": True}},
+         "parallel_config.model_parallel is 4, expected 1 where rows share sequences"),
+        ({"model": {"model_config": {"use_eod_attn_mask_compression": True}}},
+         "use_eod_attn_mask_compression is True, expected None where rows share sequences"),
+        ({"model": {"model_config": {"use_attn_mask_compression": True}}}, "use_attn_mask_compression is True, expected"),
+    ],
+)  # fmt: skip
+def test_masks_that_hide_no_row_from_another_are_refused(change: dict, said: str) -> None:
+    assert said in refusal(document("llama3-8b-packed", change))
 
 
 @pytest.mark.parametrize(
@@ -275,6 +348,7 @@ def test_what_ranks_cannot_share_is_refused(change: dict, said: str) -> None:
     [
         ({"abacus": {"prompt": {"packing": None}}}, "abacus.prompt.packing is missing, expected sequences"),
         ({"model": {"model_config": {"qkv_has_bias": True}}}, "model_config.qkv_has_bias is True, expected None for"),
+        ({"context": {"device_target": "Ascend"}}, "context.device_target is 'Ascend', expected 'CPU' for Layerwise"),
         ({"model": {"model_config": {"softmax_compute_type": "float16"}}},
          "softmax_compute_type is 'float16', expected 'float32' for nothing else is computed by Layerwise"),
     ],

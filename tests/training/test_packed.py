@@ -5,22 +5,27 @@ So they do a layer at a time, by the step of the default profile, and in MindSpo
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from abacus.core.documents import read_yaml
+from abacus.profile import load
+from abacus.profile.load import Profile
 from abacus.profile.model import LAYERWISE
 from abacus.text.encode import Encoded
 from abacus.text.packing import OPEN, pack, packed
 from abacus.text.prompt import IGNORED
-from abacus.training.configuration import PACKED, Training
+from abacus.training.configuration import PACKED, Training, training_of
 from abacus.weights.checkpoint import load_checkpoint
 from tests.llama import logits
 from tests.training import (
     LENGTH,
     MODEL,
+    PROFILES,
     changed,
     command,
     files,
@@ -141,6 +146,50 @@ def test_rows_that_are_not_packed_are_refused(inputs: Path) -> None:
     assert done.stderr.splitlines()[-1] == (
         "error: train.mindrecord: fields input_ids, labels, expected input_ids and rows and places and targets"
     )
+
+
+# What the profile tiny has otherwise than Llama-3-8B on NPUs because of its shape and of a CPU's kernels.
+SHAPE = {
+    key: value
+    for key, value in read_yaml(PROFILES / "tiny.yaml")["model"]["model_config"].items()
+    if key != "pet_config"
+}
+ON_A_CPU: dict[str, Any] = {
+    "model": {"model_config": SHAPE},
+    "context": {"device_target": "CPU", "max_device_memory": None},
+    "runner_config": {"sink_mode": False},
+    "runner_wrapper": {"type": "PortableTrainOneStepCell"},
+}
+
+
+def small_8b(ranks: int) -> Profile:
+    """llama3-8b-packed of the tiny shape, on CPU ranks: the rest is its own."""
+    ours = {"launch": {"port": free_port()}}
+    own = {"use_parallel": ranks > 1, "parallel_config": {"data_parallel": ranks}, "abacus": ours}
+    document = read_yaml(PROFILES / load.BASE)
+    for over in (load.overlay(PROFILES / "llama3-8b-packed.yaml"), ON_A_CPU, own):
+        document = load.merge(document, over)
+    return load.parsed(document, "packed", "packed")
+
+
+@pytest.mark.slow
+def test_two_ranks_train_llama3_8b_packed_as_one_does(inputs: Path) -> None:
+    """Its sequences, LoRA and dropout, schedule and data parallel, in one graph; no bfloat16 and no flash attention."""
+    prompt = small_8b(1).prompt
+    length, most = prompt.seq_length, prompt.packing.learned
+    every = [
+        packed(one, length, most, MODEL.pad_token_id) for one in pack(map(encoded, rows(80)), length, most)
+    ]
+    assert (length, len(every) >= 8) == (1152, True)
+    write_mindrecord(inputs / "8b.mindrecord", every)
+    losses = []
+    for ranks in (1, 2):
+        run = training_of(small_8b(ranks), checkpoints=2, steps_per_checkpoint=2, seed=42)
+        assert (run.ranks, run.settings.batch_rows) == (ranks, 4)
+        write_training(inputs, run, Path(f"8b-{ranks}.yaml"))
+        losses.append([row["loss"] for row in history(trained(inputs, f"8b-{ranks}", f"8b-{ranks}", "8b"))])
+    assert len(losses[0]) == 4 and np.isfinite(losses[0]).all()
+    assert losses[1] == pytest.approx(losses[0], rel=1e-6)
 
 
 LENGTHS = st.tuples(st.integers(1, 20), st.integers(1, 12))

@@ -1,7 +1,8 @@
 """Fine-tune the base model with LoRA; leave equally spaced adapters, the configuration and the loss curve.
 
 python -m stages.finetune --train data/profile/train.yaml --base data/base
-    --mindrecord data/train-v2.mindrecord --out checkpoints --live data/profile/live.yaml --figures dvclive
+    --mindrecord data/train-v2.mindrecord --out checkpoints
+    --live data/profile/live.yaml --figures dvclive --summary metrics/live/training.json
 """
 
 import argparse
@@ -24,12 +25,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
     parser.add_argument("--live", type=Path, help="how the training is seen; no result depends on it")
     parser.add_argument("--figures", type=Path, default=Path("dvclive"), help="folder for what is seen")
+    parser.add_argument(
+        "--summary", type=Path, default=Path("metrics/live/training.json"), help="its last figures"
+    )
     parser.add_argument("--scratch", type=Path, default=Path(".scratch/finetune"))
     parser.add_argument("--log", type=Path, default=Path("logs/finetune.log"))
     args = parser.parse_args()
     training = read_training(args.train)
     check_inputs(training, args.base, args.mindrecord)
-    seen = Seen(folder=str(args.figures), **read(args.live, Live).model_dump()) if args.live else None
+    live = read(args.live, Live).model_dump() if args.live else None
+    seen = Seen(folder=str(args.figures), summary=str(args.summary), **live) if live else None
     with framework_log(args.log) as user:
         places = Places(args.base, args.mindrecord, args.out, args.scratch, args.log)
         fine_tune(training, places, seen, user)

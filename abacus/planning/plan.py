@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 # As in dvc.yaml.
 FINETUNE = (
     "python -m stages.finetune --train data/profile/train.yaml --base data/base "
-    "--mindrecord {mindrecord} --out checkpoints --live data/profile/live.yaml --figures dvclive"
+    "--mindrecord {mindrecord} --out checkpoints "
+    "--live data/profile/live.yaml --figures dvclive --summary metrics/live/training.json"
 )
 
 

@@ -185,9 +185,10 @@ class Resumed(Model):
 
 
 class Seen(Live):
-    """How a run is seen while it runs, and in which folder."""
+    """How a run is seen while it runs, in which folder, and in which file of metrics."""
 
     folder: str
+    summary: str
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Figures of a running training where other programs draw them: DVCLive's files and a page, TensorBoard's event files.
 
-In the folder `dvclive`: `metrics.json` and `plots/metrics/NAME.tsv` for `dvc exp show`, `dvc plots` and the extension for
-VS Code; `report.html`, which renews itself; `tensorboard/`. No stage reads any of it. DVCLive is asked for its files
-alone: it saves no experiment, leaves dvc.yaml as it is, and no host hears of it.
+In the folder `dvclive`: `plots/metrics/NAME.tsv` for `dvc plots` and the extension for VS Code, `report.html`, which renews
+itself, `tensorboard/`; the last step's figures in a file of their own, for `dvc exp show`. No stage reads any of it. DVCLive
+is asked for its files alone: it saves no experiment, leaves git and dvc.yaml as they are, and no host hears of it.
 """
 
 import csv
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from abacus.core.documents import read_yaml
+from abacus.core.documents import read_yaml, write_json
 from abacus.core.files import replacing
 
 ByStep = Mapping[int, Mapping[str, float]]  # figures by name
@@ -64,13 +64,19 @@ def earlier(folder: Path, run: str, done: int) -> dict[int, dict[str, float]]:
 
 
 class Tables:
-    """DVCLive's files in `folder`, and a page drawn from them; of a run before it they are removed."""
+    """DVCLive's files in `folder`, a page drawn from them, the last figures in `summary`; of a run before all are removed.
 
-    def __init__(self, folder: Path, run: str) -> None:
+    DVCLive would have the last figures in `folder` too. DVC complains of a file of metrics that a commit has not, and
+    not of one that a folder has not.
+    """
+
+    def __init__(self, folder: Path, summary: Path, run: str) -> None:
         os.environ["DVC_STUDIO_OFFLINE"] = "1"  # DVCLive would post to a Studio whose token it finds
         from dvclive import Live
 
-        self._folder, self._drawn, self._took = folder, 0.0, 0.0
+        self._folder, self._summary = folder, summary
+        self._drawn, self._took = 0.0, 0.0
+        summary.unlink(missing_ok=True)
         self._live = Live(str(folder), save_dvc_exp=False, dvcyaml=False)
         self._live.log_param(RUN, run)
         self._write_vega()
@@ -85,7 +91,7 @@ class Tables:
         """Have the last step seen; the page only every few seconds, for it is drawn anew from all steps."""
         from dvclive.vscode import mark_dvclive_step_completed
 
-        self._live.make_summary()
+        self._sum_up()
         mark_dvclive_step_completed(self._live.step)  # what the extension for VS Code waits for
         if time.monotonic() - self._drawn > max(REFRESH, self._took / SHARE):
             self._draw(REFRESH)
@@ -94,9 +100,13 @@ class Tables:
         """Draw the page for the last time. Not by `Live.end`, which would add files to git in an experiment."""
         from dvclive.vscode import cleanup_dvclive_step_completed
 
-        self._live.make_summary()
+        self._sum_up()
         self._draw(None)
         cleanup_dvclive_step_completed()
+
+    def _sum_up(self) -> None:
+        """Write the last step's figures."""
+        write_json(self._summary, {"step": self._live.step, **self._live.summary})
 
     def _draw(self, refresh: int | None) -> None:
         """Write the page; a browser never sees half of it."""
@@ -107,7 +117,7 @@ class Tables:
         page = HTML(PAGE, refresh_seconds=refresh)
         drawn = sorted(get_scalar_renderers(self._folder / METRICS), key=lambda one: one.name)
         tables = [
-            *get_metrics_renderers(self._live.metrics_file),
+            *get_metrics_renderers(self._summary),
             *get_params_renderers(self._live.params_file),
         ]
         for renderer in [*drawn, *tables]:
@@ -160,9 +170,11 @@ class Events:
 class Figures:
     """The figures of a run, in all the forms that are wanted, beginning with those of its steps before."""
 
-    def __init__(self, folder: Path, run: str, before: ByStep, *, dvclive: bool, tensorboard: bool) -> None:
+    def __init__(
+        self, folder: Path, summary: Path, run: str, before: ByStep, *, dvclive: bool, tensorboard: bool
+    ) -> None:
         kept = earlier(folder, run, max(before, default=0))
-        self._forms: list[Any] = [Tables(folder, run)] if dvclive else []
+        self._forms: list[Any] = [Tables(folder, summary, run)] if dvclive else []
         self._forms += [Events(folder / EVENTS)] if tensorboard else []
         for step, values in before.items():
             self._add(step, kept.get(step, {}) | dict(values))

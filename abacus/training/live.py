@@ -38,6 +38,7 @@ class LiveFigures(Callback):
     def __init__(
         self,
         folder: str = "dvclive",
+        summary: str = "metrics/live/training.json",
         run: str = "",
         rows_a_step: float = 0.0,
         before: Iterable[Step] = (),
@@ -47,7 +48,8 @@ class LiveFigures(Callback):
         tensorboard: bool = False,
     ) -> None:
         super().__init__()
-        self._folder, self._run, self._rows, self._before = Path(folder), run, rows_a_step, list(before)
+        self._folder, self._summary, self._run = Path(folder), Path(summary), run
+        self._rows, self._before = rows_a_step, list(before)
         self._forms = {"dvclive": dvclive, "tensorboard": tensorboard}
         self._say = say
         self._figures: Figures | None = None
@@ -76,7 +78,7 @@ class LiveFigures(Callback):
 
     def _begin(self) -> None:
         seen = {one.step: {"loss": one.loss, "learning_rate": one.learning_rate} for one in self._before}
-        self._figures = Figures(self._folder, self._run, seen, **self._forms)
+        self._figures = Figures(self._folder, self._summary, self._run, seen, **self._forms)
 
     def _guarded(self, do: Callable[..., None], *words: Any) -> None:
         """Do it; if that fails, for whatever reason a library or a disk may have, do nothing more."""

@@ -213,6 +213,7 @@ def live_figures(run: Run, progress: Progress | None) -> LiveFigures:
     rows = run.settings.batch_rows * (problems(Path(dataset)) if run.settings.learned else 1)
     return LiveFigures(
         run.seen.folder,
+        run.seen.summary,
         run.output.name,
         rows,
         read_steps(run.output / STEPS),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mindspore
 import pytest
+import yaml
 from mindspore.train import RunContext
 from mindspore.train.callback import _InternalCallbackParam
 from tensorboardX.proto.event_pb2 import Event
@@ -20,6 +21,7 @@ from abacus.training.figures import EVENTS, REPORT, VEGA, Figures
 from abacus.training.live import LiveFigures
 from abacus.training.progress import Step
 
+ROOT = Path(__file__).parents[2]
 BOTH = {"dvclive": True, "tensorboard": True}
 
 
@@ -137,7 +139,7 @@ def test_no_host_is_contacted_and_git_stays_as_it_is(template, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", ALONE],
         cwd=template,
-        env={**os.environ, **given, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, **given, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
@@ -149,6 +151,20 @@ def test_no_host_is_contacted_and_git_stays_as_it_is(template, tmp_path):
     (template / "training.json").unlink()
     exclude.write_text(kept)
     assert git() == before
+
+
+def test_nothing_that_is_seen_is_read_by_a_stage_or_kept():
+    """So that no switch of it, and no figure, makes a stage stale."""
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    written = ("dvclive", "metrics/live", "data/profile/live.yaml")
+    for stage in pipeline.values():
+        for kind in ("deps", "outs", "metrics", "plots"):
+            names = [one if isinstance(one, str) else next(iter(one)) for one in stage.get(kind, [])]
+            # data/profile as a whole is what configure makes.
+            assert not [name for name in names if name.startswith(written)]
+    words = ["git", "check-ignore", "dvclive/report.html", "metrics/live/training.json"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == words[2:]
 
 
 def context(step: int) -> RunContext:

@@ -2,6 +2,7 @@
 
 python -m stages.finetune --train data/profile/train.yaml --base data/base
     --mindrecord data/train-v2.mindrecord --out checkpoints
+    --live data/profile/live.yaml --figures dvclive --summary metrics/live/training.json
 """
 
 import argparse
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from abacus.core.process import run
 from abacus.core.quiet import framework_log
-from abacus.training.configuration import read_training
+from abacus.profile.concerns import read
+from abacus.profile.model import Live
+from abacus.training.configuration import Seen, read_training
 from abacus.training.run import Places, check_inputs, fine_tune
 
 
@@ -20,13 +23,21 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--mindrecord", type=Path, required=True, help="training rows")
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoints")
+    parser.add_argument("--live", type=Path, help="how the training is seen; no result depends on it")
+    parser.add_argument("--figures", type=Path, default=Path("dvclive"), help="folder for what is seen")
+    parser.add_argument(
+        "--summary", type=Path, default=Path("metrics/live/training.json"), help="its last figures"
+    )
     parser.add_argument("--scratch", type=Path, default=Path(".scratch/finetune"))
     parser.add_argument("--log", type=Path, default=Path("logs/finetune.log"))
     args = parser.parse_args()
     training = read_training(args.train)
     check_inputs(training, args.base, args.mindrecord)
+    live = read(args.live, Live).model_dump() if args.live else None
+    seen = Seen(folder=str(args.figures), summary=str(args.summary), **live) if live else None
     with framework_log(args.log) as user:
-        fine_tune(training, Places(args.base, args.mindrecord, args.out, args.scratch, args.log), user)
+        places = Places(args.base, args.mindrecord, args.out, args.scratch, args.log)
+        fine_tune(training, places, seen, user)
 
 
 if __name__ == "__main__":

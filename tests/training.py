@@ -86,9 +86,20 @@ def kill_after(folder: Path, out: str, step: int, *more: str, wait: float = 0.0)
     process.communicate()
 
 
+# The words of a stage that is seen while it runs: what tests of the same bytes run with, against runs without them.
+SEEN = ("--live", "profile/live.yaml", "--figures", "dvclive", "--summary", "training.json")
+
+
+def figures(folder: Path, name: str) -> list[tuple[int, float]]:
+    """Step and value of a figure that was seen of a training."""
+    with (folder / "dvclive" / "plots" / "metrics" / f"{name}.tsv").open(encoding="utf-8") as file:
+        return [(int(row["step"]), float(row[name])) for row in csv.DictReader(file, delimiter="\t")]
+
+
 def write_training(folder: Path, training: Training, name: Path = concerns.TRAIN) -> None:
     """Write what stage configure says of a training into the folder `profile`."""
-    concerns.write(folder / "profile", {name: training.document()})
+    live = {"dvclive": True, "tensorboard": True}
+    concerns.write(folder / "profile", {name: training.document(), concerns.LIVE: live})
 
 
 def changed(**sections: dict[str, Any]) -> Training:

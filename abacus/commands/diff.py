@@ -21,6 +21,8 @@ from abacus.scoring import questions
 from abacus.scoring.questions import Outcomes
 from abacus.scoring.tables import aligned, interval
 
+LIVE = Path("metrics/live")  # of a running training: no commit has any to compare with
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="old", default="HEAD", help="a revision, by default HEAD")
@@ -100,6 +102,7 @@ def changes(old: str, new: str | None) -> dict[str, Any]:
 def lines(document: dict[str, Any]) -> list[list[str]]:
     """Return the table's rows, titles first, in the order of file and metric; an interval stands beside its value."""
     rows = [["file", "metric", "old", "new", "change"]]
+    document = {path: found for path, found in document.items() if Path(path).parent != LIVE}
     for path, metrics in sorted(document.items()):
         bounds = {name: [f"{name}_{end}" for end in ("low", "high")] for name in metrics}
         bounds = {name: ends for name, ends in bounds.items() if all(end in metrics for end in ends)}

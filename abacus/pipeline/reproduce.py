@@ -17,7 +17,9 @@ from abacus.core.errors import InputError
 from abacus.core.files import replacing
 from abacus.core.params import PATH
 from abacus.core.process import TOLD, Stopped
+from abacus.pipeline.due import Tell, Timed
 from abacus.pipeline.reason import reason
+from abacus.profile import load
 
 PROFILE = re.compile(r"(?m)^(profile:[ \t]*)([^\s#]+|'[^'\n]*'|\"[^\"\n]*\")(?=[ \t]*(?:#.*)?$)")
 POLL = 0.2  # seconds
@@ -38,8 +40,10 @@ def set_profile(name: str, path: Path = PATH) -> bool:
     return True
 
 
-def reproduce(target: str, quiet: bool = False) -> None:
+def reproduce(target: str, quiet: bool = False, tell: Tell | None = None) -> None:
     """Let DVC run all that `target` needs and that has changed; with `quiet` only what goes wrong is said.
+
+    `tell` hears what is due before the first stage runs. How long each took is kept.
 
     Raises InputError with DVC's reason; a stage that failed has said its own above. A signal that asks this process
     to end is passed on to the stage, and its own end is waited for.
@@ -51,7 +55,8 @@ def reproduce(target: str, quiet: bool = False) -> None:
     # Not the thread itself is waited for: of a `join` that a signal interrupts Python 3.11 keeps that the thread has ended.
     done = threading.Event()
     # DVC ignores signals while a stage runs if it is in the main thread, and takes the stage's end for a failure.
-    thread = threading.Thread(target=_reproduce, args=(target, quiet, failed, done), daemon=True)
+    timed = Timed(target, load.chosen(), tell)
+    thread = threading.Thread(target=_reproduce, args=(target, quiet, timed, failed, done), daemon=True)
     thread.start()
     try:
         while not done.wait(POLL):
@@ -65,7 +70,9 @@ def reproduce(target: str, quiet: bool = False) -> None:
         raise failed[0]
 
 
-def _reproduce(target: str, quiet: bool, failed: list[BaseException], done: threading.Event) -> None:
+def _reproduce(
+    target: str, quiet: bool, timed: Timed, failed: list[BaseException], done: threading.Event
+) -> None:
     """What DVC's own command line does; an exception goes into `failed`, and at the end `done` is set."""
     try:
         from dvc.logger import set_loggers_level
@@ -75,7 +82,7 @@ def _reproduce(target: str, quiet: bool, failed: list[BaseException], done: thre
         if not quiet:
             ui.enable()
         with set_loggers_level(logging.WARNING if quiet else logging.INFO), Repo() as repo:
-            repo.reproduce(target)
+            repo.reproduce(target, repro_fn=timed)
     except OSError as error:
         failed.append(error)
     except Exception as error:  # DVC's, git's or a library's below them: DVC lets some through

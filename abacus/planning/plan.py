@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 # As in dvc.yaml.
 FINETUNE = (
     "python -m stages.finetune --train data/profile/train.yaml --base data/base "
-    "--mindrecord {mindrecord} --out checkpoints"
+    "--mindrecord {mindrecord} --out checkpoints "
+    "--live data/profile/live.yaml --figures dvclive --summary metrics/live/training.json"
 )
 
 

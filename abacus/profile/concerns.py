@@ -17,8 +17,9 @@ from abacus.profile.model import Source, source_of
 M = TypeVar("M", bound=Model)
 # What stages depend on that read nothing of the profile, so that everything is judged before they run.
 JUDGED = Path("judged.txt")
-SOURCE, ARCHITECTURE, PROMPT, DECODE, COMPUTE, TRAIN = (
-    Path(f"{name}.yaml") for name in ("source", "architecture", "prompt", "decode", "compute", "train")
+SOURCE, ARCHITECTURE, PROMPT, DECODE, COMPUTE, LIVE, TRAIN = (
+    Path(f"{name}.yaml")
+    for name in ("source", "architecture", "prompt", "decode", "compute", "live", "train")
 )
 
 
@@ -47,6 +48,7 @@ def documents(profile: Profile) -> dict[Path, dict[str, Any]]:
         PROMPT: profile.prompt.model_dump(),
         DECODE: profile.decode.model_dump(),
         COMPUTE: profile.compute.model_dump(),
+        LIVE: profile.document.abacus.live.model_dump(),
     }
 
 

@@ -140,6 +140,13 @@ class Finetune(Model):
     batch_rows: Annotated[int, whole(1)]
 
 
+class Live(Model):
+    """How a running training is seen: DVCLive's files and page, TensorBoard's event files. No stage reads them."""
+
+    dvclive: bool
+    tensorboard: bool
+
+
 class Abacus(Model):
     """The pipeline's own section."""
 
@@ -148,6 +155,7 @@ class Abacus(Model):
     decode: Decode
     finetune: Finetune
     launch: Launch
+    live: Live
 
 
 class Lora(Open):

@@ -62,12 +62,12 @@ def name(remote: Remote) -> str:
     return f"{asked} is {found[0][4][0]}" + (", a proxy" if proxy else "")
 
 
-def answer(remote: Remote) -> Any:
+def answer(remote: Remote, wait: float = WAIT) -> Any:
     """What the server says to a request without credentials: whatever it is, it is there."""
     import requests
 
     trusted = remote.options.get("ssl_verify", True)
-    return requests.get(remote.endpoint, timeout=WAIT, verify=trusted, allow_redirects=False, stream=True)
+    return requests.get(remote.endpoint, timeout=wait, verify=trusted, allow_redirects=False, stream=True)
 
 
 def endpoint(remote: Remote) -> str:

@@ -21,6 +21,7 @@ from abacus.profile.model import (
     PACKED_FIELDS,
     Context,
     Framework,
+    Live,
     ModelConfig,
     ModelSection,
     ParallelConfig,
@@ -183,16 +184,25 @@ class Resumed(Model):
     checkpoints: list[str]
 
 
+class Seen(Live):
+    """How a run is seen while it runs, in which folder, and in which file of metrics."""
+
+    folder: str
+    summary: str
+
+
 @dataclass(frozen=True)
 class Run(Training):
     """A training with its files; `framework` is then complete."""
 
     output: Path = Path()
     resumed: Resumed | None = None
+    seen: Seen | None = None
 
     def document(self) -> Framework:
         """The whole document, as YAML has it."""
-        own = self.settings.model_dump() | ({"resumed": self.resumed.model_dump()} if self.resumed else {})
+        given = {"resumed": self.resumed, "seen": self.seen}
+        own = self.settings.model_dump() | {key: part.model_dump() for key, part in given.items() if part}
         return {"abacus": own, **copy.deepcopy(self.framework)}
 
 
@@ -221,10 +231,16 @@ def read_run(path: Path) -> Run:
     """The run that a document at `path` describes: `config.yaml` beside the checkpoints, or what ranks get."""
     document = read_yaml(path)
     own = document.get("abacus")
-    resumed = own.pop("resumed", None) if isinstance(own, dict) else None
+    resumed, seen = (own.pop(key, None) if isinstance(own, dict) else None for key in ("resumed", "seen"))
     found = training_from(document, str(path))
-    again = validated(Resumed, resumed, path, "abacus.resumed") if resumed else None
-    return Run(found.framework, found.settings, found.typed, Path(str(document.get("output_dir"))), again)
+    return Run(
+        found.framework,
+        found.settings,
+        found.typed,
+        Path(str(document.get("output_dir"))),
+        validated(Resumed, resumed, path, "abacus.resumed") if resumed else None,
+        validated(Seen, seen, path, "abacus.seen") if seen else None,
+    )
 
 
 def training_from(document: Framework, place: str) -> Training:

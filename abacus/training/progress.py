@@ -108,7 +108,14 @@ class Progress:
             self._bar.set_postfix_str(f"loss {done.loss:.4f}, rate {done.learning_rate:.2e}", refresh=False)
             self._bar.update(done.step - self._bar.n)
         if done.overflow:
-            self._bar.write(f"step {done.step}: a gradient is not finite, no update", file=self._user)
+            self.say(f"step {done.step}: a gradient is not finite, no update")
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        if self._bar is None:
+            print(text, file=self._user)
+        else:
+            self._bar.write(text, file=self._user)
 
     def close(self) -> None:
         """Leave the last line standing."""

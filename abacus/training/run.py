@@ -15,7 +15,7 @@ from abacus.core.documents import write_json
 from abacus.core.errors import InputError
 from abacus.core.files import alone, check_room, replacing
 from abacus.training import launch
-from abacus.training.configuration import CONFIG, Run, Training
+from abacus.training.configuration import CONFIG, Run, Seen, Training
 from abacus.training.progress import STEPS, Progress, Step, read_steps
 from abacus.training.resume import Files, last_step
 from abacus.weights.architecture import check, check_same, lora_parameters, read_architecture
@@ -38,7 +38,7 @@ class Places(NamedTuple):
     log: Path
 
 
-def fine_tune(training: Training, places: Places, user: TextIO) -> None:
+def fine_tune(training: Training, places: Places, seen: Seen | None, user: TextIO) -> None:
     """Train in a scratch folder named for the run; put the checkpoints in place when all went well.
 
     Two trainings in one scratch folder would remove each other's files: the second is an InputError.
@@ -47,10 +47,10 @@ def fine_tune(training: Training, places: Places, user: TextIO) -> None:
     with alone(places.scratch / "lock") as free:
         if free is False:
             raise InputError(places.scratch, "another training is at work here", "its end, or another folder")
-        _fine_tune(training, places, user)
+        _fine_tune(training, places, seen, user)
 
 
-def _fine_tune(training: Training, places: Places, user: TextIO) -> None:
+def _fine_tune(training: Training, places: Places, seen: Seen | None, user: TextIO) -> None:
     from abacus.training import trainer
 
     weights = places.base / "model.ckpt"
@@ -69,6 +69,7 @@ def _fine_tune(training: Training, places: Places, user: TextIO) -> None:
     scratch = places.scratch / run_key(portable, [places.mindrecord, weights, *CODE])
     clear(places.scratch, scratch)  # what killed runs of another kind have left
     run = training.resolve(base=places.base, mindrecord=places.mindrecord, rows=rows, output=scratch)
+    run = replace(run, seen=seen)
     files = Files(training, scratch, rows)
     check_disk(places, training)
     if done := last_step(files):

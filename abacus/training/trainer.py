@@ -26,7 +26,8 @@ from abacus.core.errors import InputError
 from abacus.profile.model import FIELDS, PACKED_FIELDS
 from abacus.training.configuration import Run
 from abacus.training.health import Watch
-from abacus.training.progress import STEPS, Progress, Step, StepLog
+from abacus.training.live import LiveFigures, step_of
+from abacus.training.progress import STEPS, Progress, StepLog, read_steps
 
 ROWS_READ = 1000  # of a MindRecord, to see that it fits the model
 
@@ -51,11 +52,7 @@ class StepRecorder(Callback):
 
     def on_train_step_end(self, run_context) -> None:
         """Record the step; InputError if the run has gone wrong."""
-        at = run_context.original_args()
-        loss, overflow, _, rate, *_ = at.net_outputs
-        # The shortest decimals that give the float32 back: the same file for the same run.
-        numbers = (float(str(t.asnumpy().reshape(-1)[0])) for t in (loss, rate))
-        done = Step(at.cur_step_num, *numbers, bool(overflow.asnumpy().any()))
+        done = step_of(run_context)
         if self.log:
             self.log.write(done)
         self.watch.see(done)
@@ -193,7 +190,8 @@ def train(run: Run, progress: Progress | None = None) -> None:
     build_context(settings)
     rank = get_real_rank()
     log = StepLog(run.output / STEPS) if rank == 0 else None
-    callbacks, done = [], 0
+    callbacks: list[Callback] = []
+    done = 0
     if run.resumed:
         done = settings.data_skip_steps = run.resumed.step
         settings.runner_config.resume_epoch = run.resumed.epoch
@@ -201,7 +199,31 @@ def train(run: Run, progress: Progress | None = None) -> None:
         for callback in settings.callbacks:
             if callback["type"] == AdapterMonitor.__name__:
                 callback["resume_step"] = done
+    if rank == 0 and run.seen:
+        callbacks.append(live_figures(run, progress))
     callbacks.append(StepRecorder(run, log, progress, done))
     trainer = Trainer(args=settings, callbacks=callbacks)
     # Without the argument `finetune` forgets the base named in the configuration.
     trainer.finetune(resume_from_checkpoint=run.framework["load_checkpoint"])
+
+
+def live_figures(run: Run, progress: Progress | None) -> LiveFigures:
+    """What has a run seen: its figures go on from the steps of an earlier process."""
+    dataset = run.framework["train_dataset"]["data_loader"]["dataset_dir"]
+    rows = run.settings.batch_rows * (problems(Path(dataset)) if run.settings.learned else 1)
+    return LiveFigures(
+        run.seen.folder,
+        run.seen.summary,
+        run.output.name,
+        rows,
+        read_steps(run.output / STEPS),
+        progress.say if progress else print,
+        dvclive=run.seen.dvclive,
+        tensorboard=run.seen.tensorboard,
+    )
+
+
+def problems(mindrecord: Path) -> float:
+    """Problems in a sequence of packed rows: the mean of the first ones."""
+    rows = MindDataset(str(mindrecord), [PACKED_FIELDS[1]], shuffle=False).take(ROWS_READ)
+    return float(np.mean([row[PACKED_FIELDS[1]].max() for row in _read(rows, mindrecord)]))

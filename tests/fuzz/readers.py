@@ -26,7 +26,7 @@ from abacus.problems.categories import CATEGORIES
 from abacus.problems.recipe import Recipe, read_recipe
 from abacus.problems.workings import working
 from abacus.profile import concerns, load
-from abacus.profile.model import Compute, Decode, Llama, Prompt
+from abacus.profile.model import Compute, Decode, Live, Llama, Prompt
 from abacus.scoring import questions, summary, tables
 from abacus.scoring.checkpoint import MATH, READING, judge, read_about, read_predictions, understand
 from abacus.scoring.graded import Graded
@@ -358,6 +358,7 @@ CONCERNS = {
     "prompt.yaml": Prompt,
     "decode.yaml": Decode,
     "compute.yaml": Compute,
+    "live.yaml": Live,
 }
 
 

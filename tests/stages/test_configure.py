@@ -60,6 +60,7 @@ def test_each_concern_has_its_file_and_nothing_else_is_there(configured, tmp_pat
         ({"abacus": {"launch": {"port": 8119}}}, {"compute.yaml", "train.yaml"}),
         ({"abacus": {"prompt": {"template": "alpaca"}}}, {"prompt.yaml"}),
         ({"abacus": {"base": {"seed": 8}}}, {"source.yaml"}),
+        ({"abacus": {"live": {"dvclive": False, "tensorboard": True}}}, {"live.yaml"}),
         ({"lr_schedule": {"learning_rate": 2e-3}}, {"train.yaml"}),
         ({"model": {"model_config": {"compute_dtype": "float16"}}}, {"compute.yaml", "train.yaml"}),
     ],

@@ -22,9 +22,11 @@ from abacus.training.progress import STEPS, read_steps
 from abacus.weights.checkpoint import load_checkpoint, save_checkpoint
 from tests.ranks import ranks_of, waited
 from tests.training import (
+    SEEN,
     TRAINING,
     changed,
     command,
+    figures,
     files,
     free_port,
     history,
@@ -47,7 +49,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two(inputs: Path) -> Path:
     """The checkpoints of a run on two ranks; its scratch folder was looked at before it was cleared."""
-    process = start(inputs, "two", "--train", "profile/two.yaml")
+    process = start(inputs, "two", "--train", "profile/two.yaml", *SEEN)
     seen: set[str] = set()
     while process.poll() is None:
         with suppress(FileNotFoundError):  # cleared meanwhile
@@ -74,6 +76,11 @@ def test_two_ranks_learn_what_one_does(inputs: Path, two: Path) -> None:
     for name, array in adapters[0].items():
         if "wv" in name:  # the gradients of wq are noise in a model of random weights, and Adam enlarges it
             assert np.abs(adapters[1][name] - array).max() < 0.01 * np.abs(array).max(), name
+
+
+def test_one_rank_alone_writes_what_is_seen(inputs: Path, two: Path) -> None:
+    assert figures(inputs, "loss") == [(row["step"], row["loss"]) for row in history(two)]
+    assert len(list((inputs / "dvclive" / "tensorboard").iterdir())) == 1
 
 
 def test_each_rank_has_its_folder(inputs: Path, two: Path) -> None:

@@ -12,7 +12,18 @@ from abacus.training.progress import STEPS, Step, StepLog, read_steps
 from abacus.training.repeatable import RepeatableDropout
 from abacus.training.resume import Files, last_step
 from abacus.weights.checkpoint import save_checkpoint
-from tests.training import TRAINING, changed, command, files, kill_after, make_inputs, write_training
+from tests.training import (
+    SEEN,
+    TRAINING,
+    changed,
+    command,
+    figures,
+    files,
+    history,
+    kill_after,
+    make_inputs,
+    write_training,
+)
 
 ROWS, STEPS_A_CHECKPOINT = 18, 2
 
@@ -34,14 +45,16 @@ def undisturbed(inputs: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("step", [5, pytest.param(9, marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on_to_the_same_bytes(inputs: Path, undisturbed: dict, step: int) -> None:
-    """In an epoch and before the last step; rows and masks go on too."""
+    """In an epoch and before the last step; rows and masks go on too, and what is seen of it."""
     out = f"killed-{step}"
-    kill_after(inputs, out, step)
+    kill_after(inputs, out, step, *SEEN)
     assert not (inputs / out).exists()
-    done = command(inputs, out, f"{out}.log")
+    done = command(inputs, out, f"{out}.log", *SEEN)
     assert done.returncode == 0, done.stderr
     assert f"going on after step {step // 2 * 2}, " in done.stderr
     assert files(inputs / out) == undisturbed
+    assert figures(inputs, "loss") == [(row["step"], row["loss"]) for row in history(inputs / out)]
+    assert len(figures(inputs, "memory_gb")) == 10, "those of the killed process, too"
 
 
 @pytest.mark.slow

@@ -55,14 +55,11 @@ def write_sections(path: Path, sections: Iterable[object]) -> list[Section]:
 
 def write_groups(path: Path, groups: Mapping[str, list[Row]]) -> None:
     """Write rows by category; few of them have a solution."""
-    columns = {
-        name: (
-            [row.line for row in rows],
-            [row.problem for row in rows],
-            {number: row.solution for number, row in enumerate(rows) if row.solution},
-        )
-        for name, rows in groups.items()
-    }
+    columns = {}
+    for name, rows in groups.items():
+        lines, problems, solutions = zip(*rows, strict=True) if rows else ((), (), ())
+        some = {number: text for number, text in enumerate(solutions) if text} if any(solutions) else {}
+        columns[name] = (lines, problems, some)
     write_sections(path, [columns])
 
 

@@ -5,6 +5,7 @@ import functools
 import gc
 import importlib.util
 import logging
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -54,6 +55,7 @@ def _client(scheduler: str, processes: int, folder: Path) -> Iterator["Client"]:
         "tornado",
     ):  # they tell of lost workers what is told here, or nothing to be told
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", "Sending large graph")  # of many parts: some megabytes, once a pass
     if not scheduler:
         local = LocalCluster(
             n_workers=processes,

@@ -1,9 +1,8 @@
 """Training rows as their recipe teaches them."""
 
+import contextlib
 import functools
-import heapq
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from abacus.core.files import replacing
@@ -13,9 +12,6 @@ from abacus.data.rows import Row, json_line
 from abacus.data.selection import Prepare, pair
 from abacus.data.splitting import Chosen, Picks, picked
 from abacus.problems.workings import recognise, working
-
-SOME = 1000  # rows that are read at a time
-Lesson = list[int | str]  # what it is ordered by, two numbers, and a line of JSON
 
 
 def taught(row: Row, params: Prepare) -> dict[str, str]:
@@ -30,23 +26,25 @@ def lessons(chosen: Chosen, params: Prepare, folder: Path, ordered: Ordered = ma
     Each part's are worked out in a file of their own in `folder`, in their order.
     """
     outs = [folder / f"lessons-{number}" for number in range(len(chosen.picks))]
-    some = ordered(functools.partial(_teach, params=params), zip(chosen.picks, outs, strict=True))
-    merged = heapq.merge(*map(_read, list(some)))
-    lines = (str(line) for *_, line in merged)
+    asked = zip(chosen.picks, outs, strict=True)
+    keys = list(ordered(functools.partial(_teach, params=params), asked))
+    lines = _merged(outs, keys)
     return spread(lines, chosen.trained.total(), [json_line(pair(row)) for row in chosen.reading])
 
 
-def _teach(asked: tuple[Picks, Path], params: Prepare) -> Path:
-    """Work out what is trained on of a part."""
+def _teach(asked: tuple[Picks, Path], params: Prepare) -> list[tuple[int, int]]:
+    """Work out what is trained on of a part: lines of JSON in a file; what they are ordered by."""
     picks, out = asked
-    found = [(first, then, json_line(taught(row, params))) for first, then, row in picked(picks, params)]
+    found = picked(picks, params)
     with replacing(out) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
-        for at in range(0, len(found), SOME):
-            stream.write(json.dumps(found[at : at + SOME], ensure_ascii=False) + "\n")
-    return out
+        stream.writelines(json_line(taught(row, params)) for *_, row in found)
+    return [(first, then) for first, then, _ in found]
 
 
-def _read(path: Path) -> Iterable[Lesson]:
-    with path.open(encoding="utf-8", newline="\n") as stream:
-        for line in stream:
-            yield from json.loads(line)
+def _merged(paths: Sequence[Path], keys: Sequence[list[tuple[int, int]]]) -> Iterator[str]:
+    """The lines of several files in the order of their keys, in which those of each file are already."""
+    owners = sorted((key, number) for number, some in enumerate(keys) for key in some)
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(path.open(encoding="utf-8", newline="\n")) for path in paths]
+        for _, number in owners:
+            yield next(files[number])

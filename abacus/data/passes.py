@@ -26,7 +26,7 @@ from abacus.data.selection import Prepare, check_enough, check_known, sift
 from abacus.data.splitting import Part, ranked
 from abacus.problems.sampling import digest
 
-LEAST = 1 << 22  # bytes of raw rows that make a part, if MOST parts are enough for it
+LEAST = 1 << 21  # bytes of raw rows that make a part, if MOST parts are enough for it
 MOST = 400  # parts: each pass reads a section of every file of the one before
 DEALING = 0.3  # of the time is dealing
 
@@ -85,6 +85,8 @@ def judged(raw: Path, parts: int, params: Prepare, folder: Path, ordered: Ordere
         for one_judged in ordered(functools.partial(judge, params=params), hands):
             found.append(one_judged)
             bar.update((1 - DEALING) * one_judged.counts.total())
+    for one in dealt:
+        one.sections[0].path.unlink()  # room for what comes
     return found
 
 

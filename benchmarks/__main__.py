@@ -38,6 +38,7 @@ class Comparison(NamedTuple):
 
 COMPARISONS = {
     "prepare": Comparison(of_data.prepare, 3),
+    "growth": Comparison(of_data.growth, 1),
     "synthesize": Comparison(of_data.synthesize, 3),
     "converse": Comparison(of_data.converse, 3),
     "mindrecord": Comparison(of_data.mindrecord, 2),

@@ -1,10 +1,12 @@
 """The stages that make data: each by its own command, beside a plain script and `datasets.map`."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 from abacus.core.documents import read_json
+from abacus.core.files import check_room
 from abacus.data.conversation import read_turns
 from abacus.data.rows import json_line
 from benchmarks.alternate import OURS, Competitor, Figures
@@ -12,6 +14,9 @@ from benchmarks.process import Done
 from benchmarks.workspace import GB, PEERS, ROOT, SCRATCH, Tree, current, needed, script
 
 CONVERSATIONS = "data/train-v2-conversation.json"
+PREPARED = {name: f"data/{name}" for name in ("train", "test", "rejected", "metrics", "categories")}
+SIZES = {"10k": 10_000, "100k": 100_000, "810k": 810_000, "10m": 10_000_000}  # rows
+ROOM = 500  # bytes of disk a row: the raw file, and what prepare writes on the way
 
 
 def costs(done: Done) -> Figures:
@@ -29,11 +34,47 @@ def timed(worker: str, which: str) -> Figures:
 def prepare(before: str | None) -> list[Competitor]:
     """All raw rows to training rows; the plain script audits nothing and is one process."""
     tree, raw = current(), needed("data/raw/train.json")
-    outs = {name: f"data/{name}" for name in ("train", "test", "rejected", "metrics", "categories")}
     return [
-        Competitor(OURS, lambda: costs(tree.stage("prepare", raw=raw, **outs))),
+        Competitor(OURS, lambda: costs(tree.stage("prepare", raw=raw, **PREPARED))),
         Competitor("plain script", lambda: costs(script("plain_prepare", raw, SCRATCH / "plain.json"))),
     ]
+
+
+def growth(before: str | None) -> list[Competitor]:
+    """Stage prepare on four numbers of rows, by processes of this machine and by a Dask cluster on it."""
+    check_room(SCRATCH, ROOM * max(SIZES.values()))
+    tree = current()
+    raws = {count: of_size(tree, count) for count in SIZES.values()}
+    return [
+        Competitor(name, lambda engine=engine: grown(tree, raws, engine))
+        for name, engine in ((OURS, "local"), ("dask", "dask"))
+    ]
+
+
+def of_size(tree: Tree, count: int) -> Path:
+    """A raw file of so many rows, of as many seeds as that takes."""
+    path, left = SCRATCH / f"raw-{count}.json", count
+    with path.open("wb") as out:
+        for seed in itertools.count(1):
+            tree.change("params.yaml", {"synthesize": {"seed": seed, "scale": 1}})
+            tree.stage("synthesize", out="data/seed.json")
+            with (tree.folder / "data/seed.json").open("rb") as made:
+                lines = list(itertools.islice(made, left))
+            out.writelines(lines)
+            left -= len(lines)
+            if not left:
+                return path
+
+
+def grown(tree: Tree, raws: dict[int, Path], engine: str) -> Figures:
+    """What each of the raw files costs."""
+    figures = {}
+    for name, count in SIZES.items():
+        asked = {"train_size": min(100_000, count // 2), "test_size": min(2_000, count // 20)}
+        tree.change("params.yaml", {"prepare": {"engine": engine, **asked}})
+        cost = costs(tree.stage("prepare", raw=raws[count], **PREPARED))
+        figures |= {f"{key}_{name}": value for key, value in cost.items()}
+    return figures
 
 
 def synthesize(before: str | None) -> list[Competitor]:

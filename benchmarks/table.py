@@ -55,6 +55,14 @@ ROWS = (
         short=True,
     ),
     Row("prepare", "memory", "its memory", "GB", "plain script", _times(2)),
+    *(
+        row
+        for name, rows in (("10k", "10 000"), ("100k", "100 000"), ("810k", "810 000"), ("10m", "10 000 000"))
+        for row in (
+            Row("growth", f"seconds_{name}", f"prepare, {rows} rows", "s", "dask"),
+            Row("growth", f"memory_{name}", "its memory", "GB", "dask"),
+        )
+    ),
     Row("synthesize", "seconds", "synthesize", "s", target=_most(8)),
     Row("converse", "seconds", "converse", "s", target=_most(1)),
     Row("mindrecord", "seconds", "mindrecord, 100 000 rows", "s", MAP, _times(2), short=True),

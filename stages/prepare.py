@@ -17,12 +17,14 @@ from abacus.core.documents import write_csv, write_json
 from abacus.core.files import replacing
 from abacus.core.params import PATH, section
 from abacus.core.process import run
-from abacus.core.workers import Ordered, cores, workers
-from abacus.data.audit import audit
+from abacus.core.workers import Ordered, cores
 from abacus.data.counted import figures, flat
+from abacus.data.engine import engine
 from abacus.data.lessons import lessons
-from abacus.data.rows import json_line, progress, read_rows, write_rows
-from abacus.data.selection import Prepare, Unfit, check_enough, right, sift, split
+from abacus.data.passes import checked, judged, parts_of, write_rejected
+from abacus.data.rows import json_line, write_rows
+from abacus.data.selection import Prepare, Unfit, right
+from abacus.data.splitting import choose
 
 
 def main() -> None:
@@ -30,9 +32,8 @@ def main() -> None:
     for name in ("raw", "train", "test", "rejected", "metrics", "categories"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)
-    parser.add_argument(
-        "--processes", type=int, default=cores(), help="the outputs are the same for any number"
-    )
+    for name, number in (("processes", cores()), ("parts", None)):
+        parser.add_argument(f"--{name}", type=int, default=number, help="any gives the same outputs")
     to = parser.parse_args()
     gc.disable()  # there are millions of objects and no cycles: to look for these takes a tenth of the time
     # The errors name the file that was read.
@@ -40,7 +41,7 @@ def main() -> None:
     # Nothing moves before everything is written, but for the evidence of a failure. A kill between the moves leaves
     # each file whole, some of them new; DVC has noted none then, and runs the stage again.
     unfit = None
-    with workers(to.processes) as ordered, replacing(to.rejected) as rejected:
+    with replacing(to.rejected) as rejected, engine(params, to.processes, rejected.parent) as ordered:
         try:
             write(to, params, rejected, ordered)
         except Unfit as error:
@@ -50,26 +51,25 @@ def main() -> None:
 
 
 def write(to: argparse.Namespace, params: Prepare, rejected: Path, ordered: Ordered) -> None:
-    """Write training rows, test rows and metrics in one step, and the rejected rows to `rejected`."""
+    """Write all in one step, and the rejected rows to `rejected`; what is written on the way lies beside these."""
+    folder = rejected.parent.absolute()
     with (
         replacing(to.train) as train,
         replacing(to.test) as test,
         replacing(to.metrics) as metrics,
         replacing(to.categories) as categories,
-        rejected.open("w", encoding="utf-8", newline="\n") as stream,
+        rejected.open("wb") as stream,
     ):
-
-        def reject(row: dict[str, str | int]) -> None:
-            stream.write(json_line(row))
-
-        with progress(read_rows(to.raw), to.raw, "prepare") as raw:
-            rows, counts = sift(audit(raw, ordered), params, reject, lean=True)
-        check_enough(counts, params)
-        parts = split(rows, params, reject)
+        found = judged(to.raw, to.parts or parts_of(to.raw), params, folder, ordered)
+        write_rejected(stream, found, folder, ordered)
+        counts = checked(found, params)
+        chosen = choose(
+            [one.part for one in found], params, lambda row: stream.write(json_line(row).encode()), ordered
+        )
         with train.open("w", encoding="utf-8", newline="\n") as lines:
-            lines.writelines(lessons(parts, params, ordered))
-        write_rows(test, (right(row) for row in parts.test))
-        counted, kinds = flat(figures(counts, parts))
+            lines.writelines(lessons(chosen, params, folder, ordered))
+        write_rows(test, (right(row) for row in chosen.test))
+        counted, kinds = flat(figures(counts, chosen))
         write_json(metrics, counted)
         write_csv(categories, kinds)
 

@@ -15,7 +15,8 @@ from hypothesis import settings
 from abacus.data.audit import audit
 from abacus.data.counted import figures
 from abacus.data.rows import Row
-from abacus.data.selection import Prepare, sift, split
+from abacus.data.selection import Prepare, sift
+from abacus.data.splitting import split
 from abacus.synthesis.rows import Synthesize, synthesize
 from tests.clones import Clone
 from tests.clones import made as made_clone
@@ -166,6 +167,8 @@ def recipe() -> Callable[..., Prepare]:
             "seed": 42,
             "labels": "exact",
             "unknown": "stop",
+            "engine": "local",
+            "scheduler": "",
         }
         return Prepare(**values | changes)
 
@@ -188,9 +191,9 @@ def full(recipe) -> SimpleNamespace:
     """The default data at full size, and what prepare makes of it."""
     rows = made(seed=20240711, scale=1)
     rejected: list[dict] = []
-    kept, counts = sift(audit(rows), recipe(), rejected.append)
-    parts = split(kept, recipe(), rejected.append)
-    found = figures(counts, parts)
+    kept, counts, _ = sift(audit(rows), recipe().labels, rejected.append)
+    train, chosen = split(kept, recipe(), rejected.append)
+    found = figures(counts, chosen)
     return SimpleNamespace(
-        rows=rows, kept=kept, rejected=rejected, train=parts.train, test=parts.test, figures=found
+        rows=rows, kept=kept, rejected=rejected, train=train, test=chosen.test, figures=found
     )

@@ -82,7 +82,7 @@ def test_every_imported_package_is_declared():
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 imported.add(node.module.split(".")[0])
-    ours = declared(project()["dependencies"])
+    ours = declared(project()["dependencies"]) | declared(project()["optional-dependencies"]["dask"])
     missing = {
         name
         for name in imported - set(sys.stdlib_module_names) - names

@@ -16,7 +16,7 @@ from abacus.core.errors import InputError
 from abacus.core.process import ENDING, end_with_parent
 
 MOST = 2  # processes by default: whoever hands out the parts is busy too, and each costs memory
-AHEAD = 4  # parts that wait at a process, so that it never does
+AHEAD = 2  # parts at a process: it never waits for one, and at the end nobody waits long for its last ones
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 

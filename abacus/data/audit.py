@@ -1,17 +1,15 @@
 """The audit: classify every row, recompute its solution, compare to the character."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from abacus.core.workers import Ordered
 from abacus.data.rows import CHINESE, Row, clip
 from abacus.problems.categories import CATEGORIES
 from abacus.problems.labels import is_rounded
 from abacus.problems.workings import matched
 
 OFFENDERS = 5
-PART = 2000  # rows
 NO_VALUE = "no value"
 NAMES = tuple(category.name for category in CATEGORIES)
 
@@ -31,71 +29,35 @@ class Verdict(NamedTuple):
     rounded: bool = False
 
 
-# What the worked-out part of a verdict says: a verified row's category, or all that Verdict has of another row.
-Finding = str | tuple[str, str, str, bool]
-
-
-def audit(rows: Iterable[Row], ordered: Ordered = map) -> Iterator[Verdict]:
-    """Judge rows one by one. Of rows with the same problem the first stays, whatever its solution.
-
-    `ordered` maps the judgement over parts of the rows: some thousands are read ahead.
-    """
-    parts: deque[list[Row | Verdict]] = deque()  # in the order of the rows, those to be judged still rows
-
-    def unjudged() -> Iterator[list[tuple[str, str]]]:
-        seen: dict[str, int] = {}
-        part: list[Row | Verdict] = []
-        pairs: list[tuple[str, str]] = []
-        for row in rows:
-            line, problem, solution = row
-            first = seen.setdefault(problem, line)
-            if first != line:
-                part.append(Verdict(row, "duplicate", expected=f"line {first}"))
-            elif not CHINESE.search(problem):
-                part.append(Verdict(row, "english"))
-            else:
-                part.append(row)
-                pairs.append((problem, solution))
-            if len(part) == PART:
-                parts.append(part)
-                yield pairs
-                part, pairs = [], []
-        parts.append(part)
-        yield pairs
-
-    for found in ordered(findings, unjudged()):
-        judged = iter(found)
-        for one in parts.popleft():
-            yield _verdict(one, next(judged)) if type(one) is Row else cast(Verdict, one)
+def audit(rows: Iterable[Row]) -> Iterator[Verdict]:
+    """Judge rows one by one. Of rows with the same problem the first stays, whatever its solution."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        line, problem, _ = row
+        first = seen.setdefault(problem, line)
+        if first != line:
+            yield Verdict(row, "duplicate", expected=f"line {first}")
+        elif not CHINESE.search(problem):
+            yield Verdict(row, "english")
+        else:
+            yield judge(row)
 
 
 def judge(row: Row) -> Verdict:
     """Classify a Chinese row and compare its solution with the recomputed one, character by character."""
-    return _verdict(row, _finding(row.problem, row.solution))
-
-
-def findings(pairs: list[tuple[str, str]]) -> list[Finding]:
-    """Judge problems and their solutions."""
-    return [_finding(problem, solution) for problem, solution in pairs]
-
-
-def _verdict(row: Row, found: Finding) -> Verdict:
-    return Verdict(row, "verified", found, row.solution) if isinstance(found, str) else Verdict(row, *found)
-
-
-def _finding(text: str, solution: str) -> Finding:
     try:
-        category, match = matched(text)
+        category, match = matched(row.problem)
     except ValueError as error:
-        return "unknown", "", str(error), False
+        return Verdict(row, "unknown", expected=str(error))
     spelled = match.groupdict()
     try:
         expected = category.published(spelled)
     except ArithmeticError:  # 5 / 0
-        return "wrong", category.name, NO_VALUE, False
-    if expected == solution:
-        return category.name
-    return "wrong", category.name, expected, is_rounded(category.read(spelled), solution)
+        return Verdict(row, "wrong", category.name, NO_VALUE)
+    if expected == row.solution:
+        return Verdict(row, "verified", category.name, expected)
+    rounded = is_rounded(category.read(spelled), row.solution)
+    return Verdict(row, "wrong", category.name, expected, rounded)
 
 
 def summary(verdicts: Iterable[Verdict]) -> dict[str, object]:

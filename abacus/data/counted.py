@@ -4,11 +4,11 @@ from collections import Counter
 from typing import Any
 
 from abacus.data.audit import NAMES, tally
-from abacus.data.selection import Parts
+from abacus.data.splitting import Chosen
 from abacus.problems.workings import matched
 
 
-def figures(counts: Counter[tuple[str, str]], parts: Parts) -> dict[str, Any]:
+def figures(counts: Counter[tuple[str, str]], chosen: Chosen) -> dict[str, Any]:
     """Return what stage prepare has counted: rows, drops, audit, and each category's share of all unique rows.
 
     Rows whose labels are not taken although they are right at their own precision are among the wrong ones.
@@ -22,8 +22,8 @@ def figures(counts: Counter[tuple[str, str]], parts: Parts) -> dict[str, Any]:
             by_category[name][kind] += count
     unique = kinds.total() - kinds["duplicate"]
     used = {
-        "train": Counter(matched(row.problem)[0].name for row in parts.train),
-        "test": Counter(matched(row.problem)[0].name for row in parts.test),
+        "train": chosen.trained,
+        "test": Counter(matched(row.problem)[0].name for row in chosen.test),
     }
     proportions = {name: by_category[name].total() / unique for name in NAMES}
     return {
@@ -35,11 +35,11 @@ def figures(counts: Counter[tuple[str, str]], parts: Parts) -> dict[str, Any]:
         "rounded": kinds["rounded"],
         "wrong": kinds["wrong"],
         "unknown": kinds["unknown"],
-        "variants": parts.variants.total(),
-        "train": len(parts.train) + len(parts.reading),
-        "test": len(parts.test),
-        "capped": parts.capped,
-        "replay": len(parts.reading),
+        "variants": chosen.variants.total(),
+        "train": chosen.trained.total() + len(chosen.reading),
+        "test": len(chosen.test),
+        "capped": chosen.capped,
+        "replay": len(chosen.reading),
         "by_category": {
             name: tally(by_category[name]) | {part: used[part][name] for part in used} for name in NAMES
         },

@@ -1,6 +1,7 @@
 """Which rows are trained on, and in what order: the keys `mix`, `leave_out`, `order` and `replay` of a recipe."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from random import Random
 from typing import Annotated, Literal, NamedTuple, TypeVar
@@ -10,7 +11,7 @@ from pydantic import Field
 from abacus.core.errors import InputError
 from abacus.core.typed import Positive, nearest
 from abacus.data.rows import Row
-from abacus.problems.kinds import BY_NAME, KINDS, NAMES, category_of, effort, kind_of, kinds
+from abacus.problems.kinds import BY_NAME, KINDS, NAMES, category_of, kind_of, kinds
 from abacus.problems.sampling import filled, floor_shares
 
 Mix = Annotated[
@@ -24,9 +25,9 @@ Other = TypeVar("Other")
 
 
 class Drawn(NamedTuple):
-    """Rows, category by category, and how many the mix asks for of kinds that have no more."""
+    """Rows, group by group, each as its group and its number there; how many the mix asks for that are not there."""
 
-    rows: list[Row]
+    places: list[tuple[str, int]]
     capped: int
 
 
@@ -68,48 +69,40 @@ def members(rows: Mapping[str, list[Row]], taken: frozenset[str]) -> list[Row]:
     return [row for row in every if kind_of(category, row.problem) in taken]
 
 
-def draw(
-    every: Mapping[str, list[Row]],
-    free: Mapping[str, list[Row]],
-    mix: Mix,
-    leave_out: Sequence[str],
-    size: int,
-    random: Random,
-) -> Drawn:
-    """Draw about `size` of the `free` rows, given by category, in the mix's shares.
+def sizes(rows: Mapping[str, list[Row]], mix: Mix, leave_out: Sequence[str]) -> dict[str, int]:
+    """How many of the rows, given by category, are of each group of the mix."""
+    return {name: len(members(rows, taken)) for name, taken in groups(mix, leave_out).items()}
 
-    `proportional` takes the reference's floor of each category's share of `every` right row, those held out among
+
+def draw(every: Mapping[str, int], free: Mapping[str, int], mix: Mix, size: int, random: Random) -> Drawn:
+    """Draw about `size` of the rows in the mix's shares, of which each group has so many `free` ones.
+
+    `proportional` takes the reference's floor of each group's share of `every` right row, those held out among
     them. Otherwise the weights share out exactly `size`, and what a kind has too few rows for goes to the others.
     Raises InputError if there are not enough.
     """
-    kept = {name: members(free, taken) for name, taken in groups(mix, leave_out).items()}
     if mix == "proportional":
-        counts = {name: len(members(every, taken)) for name, taken in groups(mix, leave_out).items()}
-        asked = floor_shares(counts, size)
-        shares = {name: min(count, len(kept[name])) for name, count in asked.items()}
+        asked = floor_shares(every, size)
+        shares = {name: min(count, free[name]) for name, count in asked.items()}
     else:
-        weights = {name: Fraction(1 if isinstance(mix, str) else str(mix[name])) for name in kept}
+        weights = {name: Fraction(1 if isinstance(mix, str) else str(mix[name])) for name in free}
         asked = {name: int(weight * size / sum(weights.values())) for name, weight in weights.items()}
-        there = {name: len(rows) for name, rows in kept.items()}
-        if sum(there.values()) < size:
-            found = f"prepare.mix and leave_out leave {sum(there.values())} rows to train on"
+        if sum(free.values()) < size:
+            found = f"prepare.mix and leave_out leave {sum(free.values())} rows to train on"
             raise InputError("params.yaml", found, f"the {size} of train_size", "ask for fewer")
-        shares = filled(weights, there, size)
-    rows = [row for name, count in shares.items() for row in random.sample(kept[name], count)]
-    return Drawn(rows, sum(max(0, count - shares[name]) for name, count in asked.items()))
+        shares = filled(weights, free, size)
+    places = [
+        (name, number) for name, count in shares.items() for number in random.sample(range(free[name]), count)
+    ]
+    return Drawn(places, sum(max(0, count - shares[name]) for name, count in asked.items()))
 
 
-def ordered(rows: list[Row], order: Order) -> list[Row]:
-    """Shuffled rows in the order in which they are read: as they are, or those with few operand digits first."""
-    return rows if order == "shuffled" else sorted(rows, key=lambda row: effort(row.problem))
-
-
-def spread(rows: Sequence[One], others: Sequence[Other]) -> list[One | Other]:
-    """Put others among rows, at equal distances."""
-    mixed: list[One | Other] = []
+def spread(rows: Iterator[One], count: int, others: Sequence[Other]) -> Iterator[One | Other]:
+    """Put others among so many rows, at equal distances."""
     at = 0
     for number, other in enumerate(others, 1):
-        upto = number * len(rows) // (len(others) + 1)
-        mixed += [*rows[at:upto], other]
+        upto = number * count // (len(others) + 1)
+        yield from itertools.islice(rows, upto - at)
+        yield other
         at = upto
-    return [*mixed, *rows[at:]]
+    yield from rows

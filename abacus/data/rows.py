@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO, cast
+from typing import Any, BinaryIO, NamedTuple, TextIO, cast
 
 import jsonlines
 from tqdm import tqdm
@@ -41,9 +41,22 @@ class Row(NamedTuple):
     solution: str
 
 
-def read_rows(path: Path, keys: tuple[str, ...] = ("problem", "solution")) -> Iterator[Row]:
+class Span(NamedTuple):
+    """Whole lines of a file: the bytes from `start` to before `end`, or to the file's, and the number of the first."""
+
+    start: int = 0
+    end: int | None = None
+    first: int = 1
+
+
+WHOLE = Span()
+
+
+def read_rows(
+    path: Path, keys: tuple[str, ...] = ("problem", "solution"), span: Span = WHOLE
+) -> Iterator[Row]:
     """Read a file of rows; `keys` names those that a row must have (a missing solution reads as '')."""
-    for first, block in blocks(path):
+    for first, block in blocks(path, span):
         try:
             found = PUBLISHED.findall(b"".join(block).decode("utf-8"))
         except UnicodeDecodeError:
@@ -76,19 +89,34 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, parsed(raw, path, number)
 
 
-def blocks(path: Path) -> Iterator[tuple[int, list[bytes]]]:
+def blocks(path: Path, span: Span = WHOLE) -> Iterator[tuple[int, list[bytes]]]:
     """Yield the lines of a file that has some, many at a time, with the number of the first of them, from 1."""
+    check_file(path)
+    first, at = span.first, span.start
+    with path.open("rb") as stream:
+        if at:
+            stream.seek(at)
+        while block := _some(stream, BLOCK if span.end is None else min(BLOCK, span.end - at)):
+            yield first, block
+            first += len(block)
+            at += sum(map(len, block))
+    if span == WHOLE and first == 1:
+        raise InputError(path, "the file is empty", "JSON Lines")
+
+
+def check_file(path: Path) -> None:
+    """Raise InputError for a path at which no file is."""
     if path.is_dir():
         raise InputError(path, "is a folder", "a JSON Lines file")
     if not path.exists():
         raise InputError(path, "no such file")
-    first = 1
-    with path.open("rb") as stream:
-        while block := stream.readlines(BLOCK):
-            yield first, block
-            first += len(block)
-    if first == 1:
-        raise InputError(path, "the file is empty", "JSON Lines")
+
+
+def _some(stream: BinaryIO, size: int) -> list[bytes]:
+    """The next lines: as many as begin within so many bytes."""
+    if size < 2:  # readlines takes 0 for no limit
+        return [stream.readline()] if size == 1 else []
+    return stream.readlines(size - 1)
 
 
 def parsed(raw: bytes, path: Path, number: int) -> dict[str, Any]:

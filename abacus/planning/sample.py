@@ -72,10 +72,13 @@ def sample(params: Path) -> list[Turn]:
     scale = min(source.scale, SAMPLE)
     raw = synthesize(Synthesize(seed=source.seed, scale=scale))
     verdicts = audit(Row(line, **row) for line, row in enumerate(raw, 1))
-    kept, _ = sift(verdicts, recipe, lambda rejected: None)
-    there = sum(len(members(kept, taken)) for taken in groups(recipe.mix, recipe.leave_out).values())
-    size = there if recipe.mix == "proportional" else min(there, int(recipe.problems * scale))
-    drawn = draw(kept, kept, recipe.mix, recipe.leave_out, size, Random(recipe.seed))
-    replayed = int(len(drawn.rows) * recipe.replay / (1 - recipe.replay))
-    rows = [*(taught(row, recipe) for row in drawn.rows), *passages(replayed, recipe.seed)]
+    kept = sift(verdicts, recipe.labels, lambda rejected: None).rows
+    there = {name: members(kept, taken) for name, taken in groups(recipe.mix, recipe.leave_out).items()}
+    counts = {name: len(rows) for name, rows in there.items()}
+    all_of_it = sum(counts.values())
+    size = all_of_it if recipe.mix == "proportional" else min(all_of_it, int(recipe.problems * scale))
+    drawn = draw(counts, counts, recipe.mix, size, Random(recipe.seed))
+    replayed = int(len(drawn.places) * recipe.replay / (1 - recipe.replay))
+    taken = (there[name][number] for name, number in drawn.places)
+    rows = [*(taught(row, recipe) for row in taken), *passages(replayed, recipe.seed)]
     return [Turn(str(number), row["problem"], row["solution"]) for number, row in enumerate(rows, 1)]

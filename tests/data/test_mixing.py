@@ -5,6 +5,7 @@ from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
 from random import Random
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -14,21 +15,32 @@ from abacus.core.errors import InputError
 from abacus.data.audit import audit
 from abacus.data.counted import figures
 from abacus.data.lessons import lessons
-from abacus.data.selection import Parts, pair, sift, split
+from abacus.data.rows import Row
+from abacus.data.selection import pair, sift
+from abacus.data.splitting import Chosen, split
 from abacus.problems.categories import CATEGORIES
 from abacus.problems.kinds import KINDS, effort, kind_of, unique
 from abacus.problems.sampling import filled
 from abacus.problems.workings import recognise
 
 
+class Parts(NamedTuple):
+    """Training, test and reading rows, and all that was chosen."""
+
+    train: list[Row]
+    test: list[Row]
+    reading: list[Row]
+    chosen: Chosen
+
+
 @pytest.fixture(scope="module")
 def drawn(small, recipe):
     """Draw of the small raw data by a recipe: the parts, and the figures."""
-    kept, counts = sift(audit(small), recipe(), lambda rejected: None)
+    kept, counts, _ = sift(audit(small), "exact", lambda rejected: None)
 
     def draw(**changes) -> tuple[Parts, dict]:
-        parts = split(kept, recipe(**{"train_size": 300, "test_size": 60} | changes))
-        return parts, figures(counts, parts)
+        train, chosen = split(kept, recipe(**{"train_size": 300, "test_size": 60} | changes))
+        return Parts(train, chosen.test, chosen.reading, chosen), figures(counts, chosen)
 
     return draw
 
@@ -56,7 +68,7 @@ def test_weights_say_how_many_and_what_has_none_is_not_trained_on(drawn):
 
 def test_the_order_of_the_weights_does_not_matter(drawn):
     mix = {"mean": 1, "direct": 2, "root": 1}
-    assert drawn(mix=mix, train_size=60)[0] == drawn(mix=dict(sorted(mix.items())), train_size=60)[0]
+    assert drawn(mix=mix, train_size=60)[0][:3] == drawn(mix=dict(sorted(mix.items())), train_size=60)[0][:3]
 
 
 @pytest.mark.parametrize("mix", ["proportional", "balanced", {"direct": 3, "root": 1}])
@@ -104,11 +116,11 @@ def test_the_effort_is_the_significant_digits_of_the_operands(problem, digits):
     assert effort(problem) == digits
 
 
-def test_reading_rows_take_their_share_and_stand_among_the_problems(drawn, recipe):
+def test_reading_rows_take_their_share_and_stand_among_the_problems(drawn, recipe, tmp_path):
     parts, found = drawn(replay=0.25, train_size=200)
     assert (found["replay"], len(parts.reading)) == (50, 50)
     assert 140 <= len(parts.train) <= 150 and found["train"] == len(parts.train) + 50
-    lines = [json.loads(line) for line in "".join(lessons(parts, recipe(replay=0.25))).splitlines()]
+    lines = [json.loads(line) for line in lessons(parts.chosen, recipe(replay=0.25), tmp_path)]
     read = [number for number, row in enumerate(lines) if row["problem"].startswith("Read the passage")]
     assert len(lines) == found["train"] and len(read) == 50
     assert {after - before for before, after in pairwise(read)} <= {3, 4}

@@ -9,7 +9,7 @@ import pytest
 
 from abacus.core.errors import InputError
 from abacus.data.rows import Row
-from abacus.data.selection import split
+from abacus.data.splitting import split
 from abacus.data.squad import Question
 from abacus.inference.answering import (
     complete,
@@ -53,7 +53,7 @@ def echoed(prompts):
 
 
 def test_the_held_out_sample_is_the_one_that_prepare_wrote(full, recipe):
-    assert split(full.kept, recipe()).test == full.test
+    assert split(full.kept, recipe())[1].test == full.test
 
 
 @pytest.mark.parametrize("limit", [11, 100, 128, 1999])

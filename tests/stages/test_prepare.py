@@ -16,7 +16,8 @@ from abacus.core.errors import InputError
 from abacus.data.audit import audit, summary
 from abacus.data.counted import figures
 from abacus.data.rows import Row, read_rows, write_rows
-from abacus.data.selection import Parts, check_enough, sift, split
+from abacus.data.selection import check_enough, check_known, right, sift
+from abacus.data.splitting import split
 from abacus.problems.alike import key
 from abacus.problems.sampling import rank
 from abacus.problems.workings import recognise
@@ -40,16 +41,20 @@ def sifted(recipe):
 
     def sift_all(rows, **changes):
         rejected = []
-        return *sift(audit(rows), recipe(**changes), rejected.append), rejected
+        params = recipe(**changes)
+        kept, counts, unknown = sift(audit(rows), params.labels, rejected.append)
+        check_known(unknown, counts, params)
+        return kept, counts, rejected
 
     return sift_all
 
 
 def parts(rows, params):
     """Training and test rows of raw rows."""
-    kept, counts = sift(audit(rows), params, lambda rejected: None)
+    kept, counts, _ = sift(audit(rows), params.labels, lambda rejected: None)
     check_enough(counts, params)
-    return split(kept, params)[:2]
+    train, chosen = split(kept, params)
+    return train, chosen.test
 
 
 def texts(rows):
@@ -119,7 +124,7 @@ def test_at_full_size_the_counts_add_up(full):
 
 def test_every_row_that_goes_has_a_reason(sifted):
     kept, counts, rejected = sifted([RIGHT, WRONG, ENGLISH, AGAIN])
-    assert sum(map(len, kept.values())) == 1 and kept["root"] == [RIGHT]
+    assert sum(map(len, kept.values())) == 1 and list(map(right, kept["root"])) == list(pairs([RIGHT]))
     assert rejected == [
         {
             "line": 2,
@@ -162,7 +167,7 @@ def test_held_out_problems_are_never_trained_on(small, recipe, train, test, seed
 
 def test_every_category_is_held_out_in_proportion(sifted, small, little):
     kept, _, _ = sifted(small)
-    _, held, *_ = split(kept, little)
+    held = split(kept, little)[1].test
     counts = Counter(recognise(text).category.name for text in texts(held))
     assert set(counts) == set(kept)
     assert abs(counts["direct"] - 60 * len(kept["direct"]) / sum(map(len, kept.values()))) < 5
@@ -198,7 +203,7 @@ def test_added_rows_displace_held_out_ones_only_by_lower_hashes(sifted, small, l
 def test_the_share_of_each_category_is_the_floor_of_its_quota(sifted, small, little):
     kept, _, _ = sifted(small)
     total = sum(map(len, kept.values()))
-    taught, *_ = split(kept, little)
+    taught, _ = split(kept, little)
     counts = Counter(recognise(text).category.name for text in texts(taught))
     assert counts == Counter({name: len(rows) * 300 // total for name, rows in kept.items()})
 
@@ -244,8 +249,8 @@ def test_too_few_rows_are_refused(small, recipe, train, test, multiple, message)
 
 def test_the_figures_add_up(sifted, small, little):
     kept, counts, rejected = sifted(small)
-    train, test, *rest = split(kept, little)
-    found = figures(counts, Parts(train, test, *rest))
+    train, chosen = split(kept, little)
+    found, test = figures(counts, chosen), chosen.test
     assert found["rows"] == len(small) == len(rejected) + found["verified"]
     assert found["unique"] == found["verified"] + found["english"]
     assert sum(found["proportions"].values()) == pytest.approx(1)
@@ -313,7 +318,7 @@ def test_the_figures_count_rounded_labels(sifted, recipe):
     for labels, rounded, wrong in (("rounded", 30, 0), ("exact", 0, 30)):
         rows = [*small_right(60), *(row._replace(line=row.line + 60) for row in rounded_rows(30))]
         kept, counts, _ = sifted(rows, labels=labels)
-        found = figures(counts, split(kept, recipe(train_size=20, test_size=5, labels=labels)))
+        found = figures(counts, split(kept, recipe(train_size=20, test_size=5, labels=labels))[1])
         assert (found["rounded"], found["wrong"], found["verified"]) == (rounded, wrong, 60)
         counted = found["by_category"]["direct"]
         assert (counted["verified"], counted["wrong"]) == (0, wrong)
@@ -335,25 +340,26 @@ def test_rows_of_no_category_are_named_together_or_left_out(sifted):
         " line 14: 今天第 14 天; line 15: 今天第 15 天; 7 such rows in all; prepare.unknown: drop leaves such rows out"
     )
     kept, counts, rejected = sifted(rows, unknown="drop")
-    assert kept["root"] == [RIGHT] and counts["unknown", ""] == 7
+    assert kept["root"] == [RIGHT._replace(solution="")] and counts["unknown", ""] == 7
     assert [row["reason"] for row in rejected] == ["unknown: is of no category"] * 7
 
 
 def test_variants_of_a_test_problem_are_not_trained_on(recipe):
     """Every product stands in the rows twice, its operands in either order; so each held-out one has a variant."""
-    right = [
+    areas = [
         Row(n, f"一个长方形的长为 {a} 厘米，宽为 {b} 厘米，请计算其面积。", f"面积为 {a * b} 平方厘米")
         for n, (a, b) in enumerate(((a, b) for a in range(1, 13) for b in range(1, 13)), 1)
     ]
-    kept, counts = sift(audit(right), recipe(), lambda row: None)
+    kept, counts, _ = sift(audit(areas), "exact", lambda row: None)
     gone = []
-    train, test, *rest = split(kept, recipe(train_size=100, test_size=20), gone.append)
+    train, chosen = split(kept, recipe(train_size=100, test_size=20), gone.append)
+    test = chosen.test
     held, taught = ({key(recognise(row.problem)) for row in part} for part in (test, train))
     assert not held & taught and len(train) == 100
-    assert rest[0].total() == len(gone) > 10
+    assert chosen.variants.total() == len(gone) > 10
     assert all(row["reason"].startswith("variant of the test problem in line ") for row in gone)
     assert not {row["problem"] for row in gone} & {row.problem for row in (*train, *test)}
-    assert figures(counts, Parts(train, test, *rest))["variants"] == len(gone)
+    assert figures(counts, chosen)["variants"] == len(gone)
 
 
 @pytest.mark.parametrize(
@@ -397,12 +403,16 @@ def test_a_file_that_cannot_be_read_leaves_all_as_it_was(stage, params, error_li
 OUTS = ("train", "test", "rejected", "metrics", "categories")
 
 
-def prepared(stage, folder, raw, recipe, processes):
-    """Run the stage with so many processes; its outputs by name, and the run."""
-    outs = {name: folder / str(processes) / name for name in OUTS}
+def prepared(stage, folder, raw, recipe, processes, parts=5):
+    """Run the stage with so many processes and parts; its outputs by name, and the run."""
+    outs = {name: folder / f"{processes}-{parts}" / name for name in OUTS}
     flags = [text for name, path in outs.items() for text in (f"--{name}", path)]
-    done = stage("prepare", "--raw", raw, "--params", recipe, *flags, "--processes", processes)
+    flags += ["--processes", processes, "--parts", parts]
+    done = stage("prepare", "--raw", raw, "--params", recipe, *flags)
     return {name: path.read_bytes() for name, path in outs.items() if path.exists()}, done
+
+
+NUMBERS = [(1, 1), (2, 5), (3, 37)]  # of processes and parts
 
 
 def many(size):
@@ -415,7 +425,7 @@ def many(size):
 
 
 @pytest.mark.parametrize("labels", ["exact", "rounded"])
-def test_the_outputs_are_the_same_for_any_number_of_processes(stage, params, tmp_path, labels):
+def test_the_outputs_are_the_same_for_any_number_of_processes_and_parts(stage, params, tmp_path, labels):
     raw = tmp_path / "raw.json"
     write_rows(raw, pairs(many(6000)))
     recipe = params(
@@ -431,7 +441,7 @@ def test_the_outputs_are_the_same_for_any_number_of_processes(stage, params, tmp
             "replay": 0.2,
         }
     )
-    runs = [prepared(stage, tmp_path, raw, recipe, processes) for processes in (1, 2, 3)]
+    runs = [prepared(stage, tmp_path, raw, recipe, *numbers) for numbers in NUMBERS]
     assert [done.returncode for _, done in runs] == [0, 0, 0], runs[0][1].stderr
     assert set(runs[0][0]) == set(OUTS)
     assert runs[0][0] == runs[1][0] == runs[2][0]
@@ -444,7 +454,7 @@ def test_a_bad_row_is_the_same_error_for_any_number_of_processes(stage, params, 
     lines = raw.read_bytes().splitlines(keepends=True)
     lines[line - 1] = b'{"problem": "a", "problem": "b", "solution": ""}\n'
     raw.write_bytes(b"".join(lines))
-    runs = [prepared(stage, tmp_path, raw, params(), processes) for processes in (1, 2, 3)]
+    runs = [prepared(stage, tmp_path, raw, params(), *numbers) for numbers in NUMBERS]
     assert {error_line(done) for _, done in runs} == {
         f"{raw}, line {line}: key 'problem' stands twice in an object, at character 18: "
         '{"problem": "a", "problem": "b", "solution": ""}'
@@ -457,7 +467,7 @@ def test_rows_of_no_category_are_the_same_error_for_any_number_of_processes(
 ):
     raw = tmp_path / "raw.json"
     write_rows(raw, pairs(many(6000)))
-    runs = [prepared(stage, tmp_path, raw, params(), processes) for processes in (1, 2, 3)]
+    runs = [prepared(stage, tmp_path, raw, params(), *numbers) for numbers in NUMBERS]
     assert len({error_line(done) for _, done in runs}) == 1
     assert {tuple(outs) for outs, _ in runs} == {("rejected",)}
     assert len({outs["rejected"] for outs, _ in runs}) == 1

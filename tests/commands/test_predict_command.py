@@ -19,7 +19,7 @@ from abacus.data.rows import BOM, Row
 from abacus.inference.answering import how_of, load, problems_asked
 from abacus.problems.workings import recognise
 from abacus.scoring.arithmetic import final_number
-from tests.asking import TINY, make_model
+from tests.tiny import TINY, write_model
 from tests.workspace import ROOT as REPOSITORY
 
 LIMIT = TINY.model.max_position_embedding - TINY.decode.math_new_tokens
@@ -30,7 +30,8 @@ ROOT = {"problem": "计算 4.00 的平方根？"}
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> SimpleNamespace:
     """A tiny base model with a checkpoint 0 and a checkpoint 1 whose adapter is random; 1 is loaded."""
-    folder = make_model(tmp_path_factory.mktemp("answer"))
+    folder = tmp_path_factory.mktemp("answer")
+    write_model(folder / "base", folder)
     with (folder / "said").open("w") as screen:
         prompter, decoder, _ = load(how_of(TINY), folder / "base", folder / "1", screen)
     return SimpleNamespace(folder=folder, prompter=prompter, decoder=decoder)

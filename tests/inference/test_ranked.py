@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from abacus.inference.ranked import Task, joined, read_share, read_tasks, shares, write_share, write_tasks
 from abacus.profile.load import Profile, merge, parsed
 from abacus.text.prompt import Completion, Prompt
-from tests.asking import TINY, make_model, start
+from tests.predicting import start
 from tests.ranks import ranks_of, waited
+from tests.tiny import TINY, write_model
 from tests.training import files, free_port
 from tests.workspace import ROOT
 
@@ -59,7 +60,8 @@ def told(**decode: object) -> Profile:
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model, seven problems, three reading questions and small parameters."""
-    folder = make_model(tmp_path_factory.mktemp("asked"))
+    folder = tmp_path_factory.mktemp("asked")
+    write_model(folder / "base", folder)
     rows = [{"problem": problem, "solution": "1"} for problem in PROBLEMS]
     (folder / "math.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     paragraphs = []

@@ -2,7 +2,7 @@
 
     make profile FROM=folder-or-gguf NAME=mine [DEVICE=CPU] [PUSH=0] [REPLACE=1]
 
-The architecture comes from the model, the sequence length from the rows of the recipe in params.yaml. DVC holds the
+The folder of a PEFT adapter stands for its base model, if that is here. The architecture comes from the model, the sequence length from the rows of the recipe in params.yaml. DVC holds the
 model like any data; with PUSH=0, for one whose licence forbids it, `make push` and `dvc push` leave it out.
 """
 
@@ -18,6 +18,7 @@ from abacus.core.params import PATH
 from abacus.formats import source
 from abacus.formats.fetch import fetch_tokenizer
 from abacus.formats.own import OWN, README, put
+from abacus.neighbours.peft import base_of
 from abacus.planning.own_model import describe
 from abacus.planning.sample import trained_on
 from abacus.profile import load
@@ -42,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
     to = args
     path, folder = to.profiles / f"{to.name}.yaml", to.models / to.name
     check_name(to.name, path, to.replace)
-    own = source.find(to.origin)
+    own = source.find(base_of(to.origin) or to.origin)
     architecture = source.architecture_of(own)
     if architecture is None:
         raise InputError(

@@ -240,7 +240,7 @@ def test_a_checkpoint_by_its_number(here, tmp_path: Path, exported: Path) -> Non
         (["CHECKPOINT=3", "OUT=data/base"], 1, "error: data/base: is, holds or lies in what is exported, expected a new name"),
         (["CHECKPOINT=3", "OUT=checkpoints"], 1, "error: checkpoints: is, holds or lies in what is exported, expected"),
         (["CHECKPOINT=3", "PROFILE=smollm2-135m"], 1, "error: data/base/model.json: hidden_size is 64, expected 576 as"),
-        (["OUT=x"], 2, "error: make export: one of the arguments ADAPTER SHARDS CHECKPOINT is required; expected make"),
+        (["OUT=x"], 2, "error: make export: one of the arguments ADAPTER SHARDS CHECKPOINT DATA is required; expected make"),
         (["CHECKPOINT=3", "SHARDS=x"], 2, "error: make export: argument SHARDS: not allowed with argument CHECKPOINT"),
         (["CHEKPOINT=3"], 2, "error: make export: CHEKPOINT is no variable of it, did you mean CHECKPOINT?"),
     ],

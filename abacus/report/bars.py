@@ -3,9 +3,18 @@
 from abacus.report.charts import SHORT, WIDE, Rows, Spec, distinct, hint, legend
 from abacus.report.look import colour
 
+POINTS = (
+    {"shape": "circle", "size": 70},
+    {"shape": "diamond", "size": 240, "opacity": 0.5},
+)  # this run, the older
+
 
 def before_and_after(rows: Rows) -> Spec:
-    """A dumbbell a category, from before to after, on a scale that shows 8 beside 300 000."""
+    """A dumbbell a category, from before to after, on a scale that shows 8 beside 300 000.
+
+    Rows of category, what, value, run; an older run is a larger diamond behind.
+    """
+    runs = distinct(rows, "run")
     kinds, names = distinct(rows, "category"), distinct(rows, "what")
     scale = {"type": "symlog", "constant": 5}
     ticks = {"values": [0, 10, 100, 1000, 10_000, 100_000], "labelExpr": SHORT}
@@ -23,14 +32,15 @@ def before_and_after(rows: Rows) -> Spec:
                     "x2": {"aggregate": "max", "field": "value"},
                 },
             },
-            {
-                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
-                "encoding": {
-                    "x": x | {"field": "value", "axis": ticks},
-                    "color": legend(names, 1),
+            *(
+                {
+                    "transform": [{"filter": f"datum.run === {run!r}"}],
+                    "mark": {"type": "point", "filled": True, "opacity": 1} | look,
+                    "encoding": {"x": x | {"field": "value", "axis": ticks}, "color": legend(names, 1)}
+                    | hint(rows),
                 }
-                | hint(rows),
-            },
+                for run, look in reversed(list(zip(runs, POINTS, strict=False)))
+            ),
         ],
     }
 
@@ -50,13 +60,12 @@ def funnel(rows: Rows) -> Spec:
         "title": "rows",
         "axis": {"labelExpr": SHORT, "tickCount": 5},
     }
-    two: Spec = {}
-    if len(runs) > 1:
-        old = {"condition": {"test": f"datum.run === {runs[0]!r}", "value": 1}, "value": 0.45}
-        two = {"yOffset": {"field": "run", "sort": runs}, "opacity": old}
+    this = f"datum.run === {runs[0]!r}"
+    two: Spec = {"yOffset": {"field": "run", "sort": runs}} if len(runs) > 1 else {}
+    faint = {"opacity": {"condition": {"test": this, "value": 1}, "value": 0.45}}
     number: Spec = {"text": {"field": "count", "type": "quantitative", "format": ","}}
     number["color"] = {
-        "condition": {"test": "datum.side === 'in'", "value": colour("paper")},
+        "condition": {"test": f"datum.side === 'in' && {this}", "value": colour("paper")},
         "value": colour("ink"),
     }
     beside: Spec = {"type": "text", "align": {"expr": "datum.side === 'right' ? 'left' : 'right'"}}
@@ -68,7 +77,7 @@ def funnel(rows: Rows) -> Spec:
         "layer": [
             {
                 "mark": {"type": "bar", "cornerRadius": 2},
-                "encoding": {"x": x, "x2": {"field": "end"}, "color": shade} | hint(rows),
+                "encoding": {"x": x, "x2": {"field": "end"}, "color": shade} | faint | hint(rows),
             },
             {"mark": beside, "encoding": {"x": x | {"field": "label"}} | number},
         ],
@@ -76,9 +85,15 @@ def funnel(rows: Rows) -> Spec:
 
 
 def lengths(rows: Rows, marks: Rows) -> Spec:
-    """A histogram of tokens: rows of start, end, count, what; `marks` are lines of value and label."""
+    """A histogram of tokens: rows of start, end, count, what, run; `marks` are lines of value and label.
+
+    The bars of an older run are outlines.
+    """
+    this = f"datum.run === {distinct(rows, 'run')[0]!r}"
+    filled = {"fillOpacity": {"condition": {"test": this, "value": 0.8}, "value": 0}}
+    filled |= {"strokeOpacity": {"condition": {"test": this, "value": 0}, "value": 1}}
     x = {"field": "start", "type": "quantitative", "title": "tokens"}
-    bar = {"type": "bar", "opacity": 0.8, "binSpacing": 1}
+    bar = {"type": "bar", "binSpacing": 1, "strokeWidth": 2}
     rule = {"mark": {"type": "rule", "strokeDash": [2, 3]}, "encoding": {"x": x | {"field": "value"}}}
     text = {"type": "text", "align": "left", "baseline": "top", "dx": 4}
     label = {"text": {"field": "label"}, "y": {"field": "place", "type": "quantitative", "scale": None}}
@@ -91,7 +106,9 @@ def lengths(rows: Rows, marks: Rows) -> Spec:
                 "x2": {"field": "end"},
                 "y": {"field": "count", "type": "quantitative", "title": "questions", "stack": None},
                 "color": legend(distinct(rows, "what")),
+                "stroke": legend(distinct(rows, "what")),
             }
+            | filled
             | hint(rows),
         },
         *(

@@ -28,6 +28,15 @@ MATTERS = {
     "predict.squad": "other reading questions: F1, EM and answer NLL cannot be compared",
     "predict.template": "problems were put by another prompt",
 }
+# Of MindFormers' configuration: what may be the very effect that is looked for.
+TRAINED = {
+    "lr_schedule.total_steps": "trained for another number of steps",
+    "lr_schedule.learning_rate": "trained at another rate",
+    "abacus.batch_rows": "trained by other batches",
+    "abacus.seq_length": "trained on sequences of another length",
+    "abacus.seed": "trained from another seed",
+    "model.model_config.pet_config.lora_rank": "trained with another rank of LoRA",
+}
 ASKED = {
     "reading": "reading questions were put by another prompt: F1, EM and the gate cannot be compared",
     "min_new_tokens": "another least number of new tokens: empty answers are counted otherwise",
@@ -69,6 +78,11 @@ def between(run: Run, old: Run) -> Table:
         pair = [str(side.about.get(key, NONE)) for side in (run, old)]
         if pair[0] != pair[1]:
             rows.append([Cell(key), Cell(pair[0]), Cell(pair[1]), Cell(meaning)])
+    trained = flat(run.config), flat(old.config)
+    for key, meaning in TRAINED.items() if run.config and old.config else ():
+        values = [one.get(key, NONE) for one in trained]
+        if values[0] != values[1]:
+            rows.append([Cell(key), *map(Cell, values), Cell(meaning)])
     for part, (mine, theirs, both) in shared(run, old).items():
         if mine != theirs or both != mine:
             said = f"{both} were asked in both; only these are compared question by question"

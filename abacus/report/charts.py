@@ -29,27 +29,32 @@ def legend(names: Sequence[str], columns: int | None = None) -> Spec:
 
 
 def _runs(rows: Rows) -> Spec:
-    """Two runs are told apart by the dash of their lines and the fill of their points; of one there is no legend."""
-    names = distinct(rows, "run")
-    if len(names) < 2:
+    """Two runs are told apart by the dash of their lines; of one there is no legend."""
+    runs = distinct(rows, "run")
+    if len(runs) < 2:
         return {}
-    dashes = {"domain": names, "range": [[1, 0], [5, 4]]}
+    dashes = {"domain": runs, "range": [[1, 0], [5, 4]]}
     return {"strokeDash": {"field": "run", "type": "nominal", "scale": dashes}}
 
 
-def _fill(rows: Rows) -> Spec:
-    """Points of an older run are hollow."""
-    names = distinct(rows, "run")
-    return {"fillOpacity": {"condition": {"test": f"datum.run === {names[0]!r}", "value": 1}, "value": 0}}
+def _shape(rows: Rows) -> Spec:
+    """And by the shape of their points."""
+    if len(distinct(rows, "run")) < 2:
+        return {}
+    shapes = {"domain": distinct(rows, "run"), "range": ["circle", "diamond"]}
+    return {"shape": {"field": "run", "type": "nominal", "scale": shapes}}
 
 
 def over_checkpoints(rows: Rows, unit: str, steps: Sequence[int], gates: Rows | None = None) -> Spec:
-    """Lines over checkpoints with intervals: rows of checkpoint, what, value, low, high, run; `gates` of what, value."""
+    """Lines over checkpoints with intervals: rows of checkpoint, what, value, low, high, run; `gates` of what, value.
+
+    `steps` are said below the checkpoints, if there are any.
+    """
     names = distinct(rows, "what")
-    labels = (
-        f"datum.value == 0 ? ['base', 'step 0'] : ['' + datum.value, 'step ' + {list(steps)}[datum.value]]"
-    )
-    few = f"width < 420 ? (datum.value == 0 ? 'base' : '' + datum.value) : ({labels})"
+    few = "datum.value == 0 ? 'base' : '' + datum.value"
+    if steps:
+        both = f"datum.value == 0 ? ['base', 'step 0'] : ['' + datum.value, 'step ' + {list(steps)}[datum.value]]"
+        few = f"width < 420 ? ({few}) : ({both})"
     bounded = [row for row in rows if row.get("low") is not None]
     # Intervals stand side by side; what has none stands where its checkpoint does.
     spread = (
@@ -78,7 +83,7 @@ def over_checkpoints(rows: Rows, unit: str, steps: Sequence[int], gates: Rows | 
         },
         {
             "mark": {"type": "point", "filled": True, "size": 60, "strokeWidth": 2, "opacity": 1},
-            "encoding": encoding | _fill(rows) | hint(rows),
+            "encoding": encoding | _shape(rows) | hint(rows),
         },
     ]
     layers += _labelled(gates) if gates else []

@@ -109,14 +109,14 @@ def _tokens(run: Run) -> dict[str, list[int]]:
     return {title: sizes for title, sizes in found.items() if sizes}
 
 
-def histogram(run: Run) -> list[dict[str, Any]]:
-    """Questions by length: from, to below, how many."""
-    found = _tokens(run)
-    most = max(max(sizes) for sizes in found.values())
+def histogram(sides: list[tuple[str, Run]]) -> list[dict[str, Any]]:
+    """Questions by length, of each run under its name: from, to below, how many."""
+    found = [(label, title, sizes) for label, run in sides for title, sizes in _tokens(run).items()]
+    most = max(max(sizes) for _, _, sizes in found)
     width = next(size for size in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, most) if most / size <= BINS)
     return [
-        {"start": start, "end": start + width, "count": count, "what": title}
-        for title, sizes in found.items()
+        {"start": start, "end": start + width, "count": count, "what": title, "run": label}
+        for label, title, sizes in found
         for start in range(0, most + 1, width)
         if (count := sum(start <= size < start + width for size in sizes))
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from abacus.problems.categories import CATEGORIES
 from abacus.report import bars, charts, counted
@@ -34,6 +34,13 @@ def sides(run: Run, old: Run | None) -> Sides:
     return [(THIS, run)] + ([(old.name, old)] if old else [])
 
 
+def steps(run: Run, old: Run | None) -> list[int]:
+    """The steps behind the checkpoints; none if the older run has others."""
+    found = [int(run.score(number, "step") or 0) for number in run.metrics]
+    there = [int(old.score(number, "step") or 0) for number in old.metrics] if old else found
+    return found if found == there else []
+
+
 def points(both: Sides, names: tuple[str, ...]) -> charts.Rows:
     """A row a checkpoint, metric and run, with its bounds."""
     rows = []
@@ -53,9 +60,12 @@ def lines(
 ) -> Figure:
     """Metrics over checkpoints."""
     table = by_checkpoint(title, metrics, run, old)
-    steps = [int(found.get("step", 0)) for found in run.metrics.values()]
     return Figure(
-        name, title, said, charts.over_checkpoints(points(sides(run, old), metrics), unit, steps), table
+        name,
+        title,
+        said,
+        charts.over_checkpoints(points(sides(run, old), metrics), unit, steps(run, old)),
+        table,
     )
 
 
@@ -86,8 +96,7 @@ def gate(run: Run, old: Run | None) -> Figure:
         f"Both must stay at 90 % of the base model’s ({rows[0]['label']}, {rows[1]['label']}). Passed by"
         f" checkpoint {', '.join(passing) or 'none'}."
     )
-    steps = [int(found.get("step", 0)) for found in run.metrics.values()]
-    spec = charts.over_checkpoints(points(sides(run, old), names), "percent", steps, rows)
+    spec = charts.over_checkpoints(points(sides(run, old), names), "percent", steps(run, old), rows)
     return Figure("gate", "Reading against the gate (MindFormers’ F1 and EM)", said, spec, table)
 
 
@@ -182,24 +191,21 @@ def kinds(run: Run, old: Run | None) -> Figure | None:
     if not run.kinds:
         return None
     there = {row["category"]: row for row in old.kinds} if old else {}
-    rows: list[dict[str, Any]] = []
-    cells = []
-    for row in run.kinds:
-        was = there.get(row["category"], {})
-        for key, what in (("unique", "unique rows"), ("train", "training rows")):
-            rows.append({"category": row["category"], "what": what, "value": int(row[key])})
-        if old and was:
-            rows.append(
-                {
-                    "category": row["category"],
-                    "what": f"training rows, {old.name}",
-                    "value": int(was["train"]),
-                }
-            )
-        cells.append([Cell(row["category"]), *(cell(row[key], was.get(key)) for key in counted.COLUMNS)])
-    order = ["unique rows", "training rows", f"training rows, {old.name if old else ''}"]
-    rows.sort(key=lambda row: order.index(row["what"]))
+    rows = [
+        {"category": row["category"], "what": what, "value": int(row[key]), "run": label}
+        for label, side in sides(run, old)
+        for row in side.kinds
+        for key, what in (("unique", "unique rows"), ("train", "training rows"))
+    ]
+    cells = [
+        [
+            Cell(row["category"]),
+            *(cell(row[key], there.get(row["category"], {}).get(key)) for key in counted.COLUMNS),
+        ]
+        for row in run.kinds
+    ]
     said = "Rows of each category before sampling and after it, on a logarithmic scale."
+    said += f" The large diamonds are those of {old.name}." if old else ""
     table = Table("Rows by category", ["category", *counted.COLUMNS.values()], cells)
     return Figure("kinds", "Rows by category, before and after", said, bars.before_and_after(rows), table)
 
@@ -210,6 +216,7 @@ def drops(run: Run, old: Run | None) -> Figure | None:
         return None
     rows = [row | {"run": label} for label, side in sides(run, old) for row in counted.waterfall(side)]
     said = f"From {run.prepared.get('rows', 0):,} raw rows to {run.prepared.get('train', 0):,} training rows."
+    said += f" The fainter bars are those of {old.name}." if old else ""
     return Figure("drops", "What was left out, and why", said, bars.funnel(rows), counted.reasons(run, old))
 
 
@@ -217,8 +224,9 @@ def tokens(run: Run, old: Run | None) -> Figure | None:
     """How long what is asked is."""
     if not run.questions:
         return None
-    rows, marks = counted.histogram(run), counted.marks(run)
+    rows, marks = counted.histogram(sides(run, old)), counted.marks(run)
     said = "Question and reference together; a problem is as long as a training row. Dashed: the training rows’ mean and longest."
+    said += f" Outlined: {old.name}." if old else ""
     return Figure("lengths", "Lengths in tokens", said, bars.lengths(rows, marks), counted.spread(run, old))
 
 

@@ -16,10 +16,10 @@ def first_screen(run: Run, old: Run | None) -> dict[str, Any]:
     strict, base = BY_NAME[STRICT], run.metrics[0]
     pair = run.outcomes.get(0), run.outcomes.get(best)
     paired = dict(questions.pair(pair[0], pair[1])).get(STRICT) if pair[0] and pair[1] else None
-    rows = [("base model", run, 0), (f"checkpoint {best}", run, best)]
-    rows += [(f"checkpoint {run.last}, the last", run, run.last)] if run.last != best else []
-    rows += [(f"{old.name}: checkpoint {old.best.number}", old, old.best.number)] if old else []
-    bars = [bar(title, side, n) for title, side, n in rows if side.score(n, STRICT) is not None]
+    rows = [("base", "base model", run, 0), ("now", f"checkpoint {best}", run, best)]
+    rows += [("now", f"checkpoint {run.last}, the last", run, run.last)] if run.last != best else []
+    rows += [("old", f"{old.name}: checkpoint {old.best.number}", old, old.best.number)] if old else []
+    bars = [bar(*row) for row in rows if row[2].score(row[3], STRICT) is not None]
     most = ceiling(max(one["high"] for one in bars))
     return {
         "profile": str(run.params.get("profile", source.get("profile", ""))),
@@ -27,6 +27,7 @@ def first_screen(run: Run, old: Run | None) -> dict[str, Any]:
         "problems": number(base.get("math_problems")),
         "steps": number(run.metrics[run.last].get("step")),
         "between": "{:.1f} to {:.1f}".format(*(run.metrics[best][end] for end in strict.bounds)),
+        "was": bounded(strict, old.metrics[old.best.number]) if old else "",
         "base_strict": bounded(strict, base),
         "paired": paired,
         "bars": [one | placed(one, most) for one in bars],
@@ -87,12 +88,13 @@ def placed(one: dict[str, Any], most: float) -> dict[str, str]:
     return {"left": f"{low:.2f}", "width": f"{high - low:.2f}", "at": f"{value:.2f}"}
 
 
-def bar(title: str, run: Run, number_: int) -> dict[str, Any]:
+def bar(kind: str, title: str, run: Run, number_: int) -> dict[str, Any]:
     """An accuracy with its bounds; one without an interval has a bar of no width."""
     value = run.score(number_, STRICT) or 0.0
     low, high = (run.score(number_, end) for end in BY_NAME[STRICT].bounds)
     shown = bounded(BY_NAME[STRICT], run.metrics[number_])
     return {
+        "kind": kind,
         "title": title,
         "value": value,
         "low": value if low is None else low,

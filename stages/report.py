@@ -1,9 +1,12 @@
-"""Compare the checkpoints: the best one, the gate, the contest's figures.
+"""Compare the checkpoints: the best one, the gate, the contest's figures; and show the run as one page.
 
-python -m stages.report --metrics metrics/checkpoints --answers metrics/answers
-    --predictions data/predictions --summary metrics/summary.json --table metrics/checkpoints.csv
+python -m stages.report --metrics metrics/checkpoints --answers metrics/answers --predictions data/predictions
+    --checkpoints checkpoints --profile data/profile --prepared metrics/prepare.json --kinds metrics/prepare.csv
+    --records metrics/mindrecord.json --test data/math-test.jsonl --pipeline dvc.yaml
+    --summary metrics/summary.json --table metrics/checkpoints.csv --page report/index.html
 
-Checkpoint 0 is the base model; the gate is 90 % of its F1 and EM (MindFormers' definition).
+Checkpoint 0 is the base model; the gate is 90 % of its F1 and EM (MindFormers' definition). Of what the page shows
+only metrics, answers and `about.json` must be there.
 """
 
 from pathlib import Path
@@ -13,6 +16,8 @@ from abacus.core.files import replacing
 from abacus.core.options import Options
 from abacus.core.params import PATH, checkpoints
 from abacus.core.process import run
+from abacus.report.page import render
+from abacus.report.run import Places, read
 from abacus.scoring import questions
 from abacus.scoring.checkpoint import ABOUT, read_about
 from abacus.scoring.summary import choose, read_metrics, summarise, write_table
@@ -20,7 +25,8 @@ from abacus.scoring.summary import choose, read_metrics, summarise, write_table
 
 def main() -> None:
     parser = Options("python -m stages.report", __doc__)
-    for name in ("metrics", "answers", "predictions", "summary", "table"):
+    places = [name for name in Places._fields if name != "params"]
+    for name in (*places, "summary", "table", "page"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)
     to = parser.parse_args()
@@ -29,12 +35,15 @@ def main() -> None:
     best = choose(metrics)
     sizes = read_about(to.predictions / str(best.number) / ABOUT)
     summary = summarise(metrics, best, sizes.model_dump(), outcomes)
+    page = render(read(Places(**{name: getattr(to, name) for name in Places._fields})))
     with (
         replacing(to.summary) as summary_part,
         replacing(to.table) as table_part,
+        replacing(to.page) as page_part,
     ):
         write_json(summary_part, summary)
         write_table(table_part, metrics)
+        page_part.write_text(page, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

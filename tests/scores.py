@@ -9,6 +9,12 @@ from abacus.scoring.questions import EXACT, READING
 from abacus.scoring.summary import COLUMNS
 
 
+def nothing_else(folder: Path) -> list[object]:
+    """The other arguments of stage report, places where nothing is."""
+    names = ("checkpoints", "profile", "prepared", "kinds", "records", "test", "pipeline")
+    return [word for name in names for word in (f"--{name}", folder / "none" / name)]
+
+
 def checkpoint(**known: float) -> dict[str, float]:
     """What a checkpoint's table shows: 50 where nothing else is said, each interval a point to either side."""
     found = {metric.name: 50.0 for metric in COLUMNS} | known

@@ -6,7 +6,6 @@ Without TO the workspace is compared, with FROM or with the last commit. A revis
 """
 
 import argparse
-import contextlib
 import json
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from abacus.core.documents import read_json, read_text
 from abacus.core.errors import InputError
 from abacus.core.git import git
 from abacus.pipeline.mend import check_conflicts
+from abacus.pipeline.revision import commit_of
 from abacus.scoring import questions
 from abacus.scoring.questions import Outcomes
 from abacus.scoring.tables import aligned, interval
@@ -56,17 +56,6 @@ def answers(revision: str | None) -> dict[int, Outcomes]:
     numbered = {int(Path(name).stem): text for name, text in texts.items() if Path(name).stem.isdecimal()}
     place = f"{revision}:{questions.FOLDER}" if revision else str(questions.FOLDER)
     return {n: questions.parse(text, f"{place}/{n}.csv") for n, text in sorted(numbered.items())}
-
-
-def commit_of(revision: str) -> str:
-    """The hash of a revision of git's, or else of DVC's last experiment of that name."""
-    with contextlib.suppress(InputError):
-        return git("rev-parse", "--verify", f"{revision}^{{commit}}").strip()
-    how = "--sort=committerdate", "--format=%(objectname)"
-    found = git("for-each-ref", *how, f"refs/exps/**/{revision}").split()
-    if not found:
-        raise InputError(revision, "is known neither to git nor as an experiment", "a revision")
-    return found[-1]
 
 
 def counted(old: dict[int, Outcomes], new: dict[int, Outcomes]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from abacus.scoring.metrics import METRICS
+from tests.scores import nothing_else
 from tests.stages.test_evaluate import ABOUT, perfect, reading
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +129,8 @@ def test_a_metric_is_one_module_and_one_row(copy, write_lines):
     assert found["squad_characters"] == 5
     edit(copy / "params.yaml", "checkpoints: [0, 1, 2, 3, 4, 5]", "checkpoints: [0, 1]")
     run(copy, "stages.report", "--metrics", "metrics", "--answers", "answers", "--predictions",
-        "predictions", "--summary", "summary.json", "--table", "table.csv")  # fmt: skip
+        "predictions", "--summary", "summary.json", "--table", "table.csv", "--page", "page.html",
+        *nothing_else(copy))  # fmt: skip
     with (copy / "table.csv").open(encoding="utf-8", newline="") as file:
         assert [row["squad_characters"] for row in csv.DictReader(file)] == ["5.0", "5.0"]
 

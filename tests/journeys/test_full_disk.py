@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from abacus.profile import load
-from tests.scores import write_answers
+from tests.scores import nothing_else, write_answers
 from tests.stages.test_evaluate import ABOUT, perfect, reading
 from tests.stages.test_report import BASE
 from tests.workspace import configure
@@ -69,8 +69,11 @@ def commands(tmp_path_factory, stage, write_lines) -> dict[str, Command]:
         "base": Command(("out",), ("--profile", profile, "--source", at, "--log", at / "log"), ("out",)),
         "evaluate": Command(("out", "categories", "answers"), ("--predictions", at / "predictions")),
         "report": Command(
-            ("summary", "table"),
-            ("--metrics", at / "scores", "--answers", at / "each", "--predictions", at / "answers"),
+            ("summary", "table", "page"),
+            (
+                *("--metrics", at / "scores", "--answers", at / "each", "--predictions", at / "answers"),
+                *nothing_else(at),
+            ),
         ),
         "make predict": Command(
             ("output",),

@@ -9,7 +9,7 @@ from abacus.core.errors import InputError
 from abacus.scoring import questions
 from abacus.scoring.summary import choose, final_score, passes, read_metrics, summarise, write_table
 from abacus.scoring.tables import aligned, categories, differences, printed, table
-from tests.scores import checkpoint, write_answers
+from tests.scores import checkpoint, nothing_else, write_answers
 
 BASE = checkpoint(
     step=0,
@@ -196,11 +196,14 @@ def test_the_stage_writes_what_is_printed(stage, params, folder, tmp_path):
     three = params(checkpoints=[0, 1, 2])
     each = write_answers(tmp_path / "each", range(3))
     places = ("--metrics", folder, "--answers", each, "--predictions", answers(tmp_path))
-    done = stage("report", *places, "--summary", summary, "--table", out, "--params", three)
+    page = tmp_path / "page.html"
+    to = ("--summary", summary, "--table", out, "--page", page, *nothing_else(tmp_path))
+    done = stage("report", *places, *to, "--params", three)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     outcomes = questions.read_all(each, [0, 1, 2])
     assert json.loads(summary.read_text()) == summarised(read_metrics(folder, [0, 1, 2]), outcomes)
     assert out.read_text().startswith("checkpoint,step,")
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     said = printed([0, 1, 2], folder, each)
     assert said.endswith("best: checkpoint 1, which passes the gate (F1 >= 53.88, EM >= 39.75)")
     assert said.count("\n\n|") == 4
@@ -240,6 +243,9 @@ def test_half_written_metrics_are_named(stage, error_line, params, folder, tmp_p
         tmp_path / "table.csv",
         "--params",
         params(checkpoints=[0, 1, 2]),
+        "--page",
+        tmp_path / "page.html",
+        *nothing_else(tmp_path),
     )
     each = write_answers(tmp_path / "each", range(3))
     places = ("--metrics", folder, "--answers", each, "--predictions", answers(tmp_path))
@@ -249,12 +255,13 @@ def test_half_written_metrics_are_named(stage, error_line, params, folder, tmp_p
     assert summary.read_bytes() == b"old"
 
 
-def test_both_outputs_are_new_or_both_are_old(stage, error_line, params, tmp_path):
+def test_all_outputs_are_new_or_all_are_old(stage, error_line, params, tmp_path):
     for number in range(2):
         (tmp_path / f"{number}.json").write_text(json.dumps(BASE), encoding="utf-8")
     (tmp_path / "summary.json").write_bytes(b"old")
     (tmp_path / "table.csv").mkdir()
     words = ("--summary", tmp_path / "summary.json", "--table", tmp_path / "table.csv")
+    words += ("--page", tmp_path / "page.html", *nothing_else(tmp_path))
     two = params(checkpoints=[0, 1])
     places = ("--metrics", tmp_path, "--answers", write_answers(tmp_path / "each", range(2)))
     line = error_line(stage("report", *places, "--predictions", answers(tmp_path), *words, "--params", two))

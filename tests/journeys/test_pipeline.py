@@ -110,9 +110,9 @@ def test_no_stage_and_no_command_imports_a_framework_to_start():
     assert len(STARTED) > 25
 
 
-def test_readme_lists_the_stages_as_the_pipeline_describes_them():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", readme, re.MULTILINE))
+def test_the_page_of_design_lists_the_stages_as_the_pipeline_describes_them():
+    page = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.MULTILINE))
     assert {name: table.get(name) for name in STAGES} == {n: s["desc"] for n, s in STAGES.items()}
 
 

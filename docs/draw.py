@@ -164,7 +164,8 @@ def drawn(title: str, edges: set[Edge]) -> str:
     arrows = [f'<path d="{line([at[node] for node in chain])}"/>' for chain in chains.values()]
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-half:.0f} {-MARGIN} {2 * half:.0f} {bottom:.0f}" role="img">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-half:.0f} {-MARGIN} {2 * half:.0f} {bottom:.0f}"'
+            f' width="{2 * half:.0f}" height="{bottom:.0f}" role="img">',
             f"<title>{escape(title)}</title>",
             f"<style>{STYLE}</style><defs>{HEAD}</defs>",
             *arrows,

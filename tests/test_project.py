@@ -70,7 +70,8 @@ def test_an_issue_form_has_what_forms_need(path):
 
 def test_the_container_has_what_the_readme_asks_for_and_copies_what_is_there():
     installed = re.search(r"apt-get install (.+?) &&", DOCKERFILE)[1].split()
-    assert {"git", "make", "python3.11", "python3.11-venv"} <= set(installed)
+    assert {"git", "libgomp1", "make", "python3.11", "python3.11-venv"} <= set(installed)
+    assert all(f"`{name}`" in text("README.md") for name in ("python3.11-venv", "libgomp1"))
     copied = re.findall(r"^COPY (\S+) ", DOCKERFILE, re.MULTILINE)
     assert "environment" in copied and all((ROOT / name).exists() for name in copied)
     script = re.search(r"^RUN python3\.11 (\S+) --test$", DOCKERFILE, re.MULTILINE)[1]

@@ -66,6 +66,7 @@ def test_every_page_is_built_and_asks_no_other_host(site):
     assert not list(site.rglob("*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM, reason="there is no chromium: apt install chromium")
 def test_a_browser_finds_everything_at_home(site):
     """Every page without an error, all that it loads from the site itself; the search has an answer."""

@@ -19,11 +19,12 @@ given = $(foreach v,$(filter-out MAKE% -% PYTHON,$(.VARIABLES)),$(if $(filter co
 typed = $(if $(filter command,$(origin $1)),$2 '$(subst ','\'',$($1))')
 
 # The targets below take these variables; the commands say of theirs what is unknown.
-OWN := help setup test test-full fuzz vulnerabilities bench lint format lock clean
+OWN := help setup test test-full fuzz vulnerabilities bench docs lint format lock clean
 TAKES_setup := SYSTEM_MINDSPORE
 TAKES_fuzz := N SEED TARGET
 TAKES_vulnerabilities := SERVICE
 TAKES_bench := ONLY PAIRS BEFORE
+TAKES_docs := BUILD
 TAKES_lock := UPGRADE WHEELS
 TAKES := $(foreach goal,$(MAKECMDGOALS),$(TAKES_$(goal)))
 ifeq ($(filter-out $(OWN),$(MAKECMDGOALS)),)
@@ -71,6 +72,9 @@ vulnerabilities: $(READY_TEST) ## compare the pinned packages with those known t
 
 bench: $(READY_PEERS) ## measure speed and memory beside what a user would pick instead: [ONLY=name,...] [PAIRS=n] [BEFORE=commit]
 	@python -m benchmarks $(call typed,ONLY,--only) $(call typed,PAIRS,--pairs) $(call typed,BEFORE,--before)
+
+docs: $(READY_TEST) ## serve the pages of docs/ on this machine, with their pictures drawn anew: [BUILD=1, into .scratch/site instead]
+	@python -m docs.draw && NO_MKDOCS_2_WARNING=1 python -m mkdocs $(if $(filter-out 0 no false off,$(BUILD)),build --quiet,serve)
 
 lint: $(READY_TEST) ## ruff, and mypy --strict on the modules that carry data
 	@python -m ruff check . && python -m ruff format --check . && python -m mypy

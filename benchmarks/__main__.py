@@ -2,7 +2,7 @@
 
     make bench [ONLY=name,...] [PAIRS=n] [BEFORE=commit]
 
-Needs what `make repro` leaves. Writes metrics/bench.json and the tables of docs/performance.md and README.md; of a part
+Needs what `make repro` leaves. Writes metrics/bench.json and the tables of docs/performance.md and both README; of a part
 (ONLY), the others' figures stay. With BEFORE an earlier commit trains and answers too. All work is done in
 .scratch/bench, which is removed at the end.
 """

@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md and README.md, made of metrics/bench.json and of nothing else."""
+"""The tables of docs/performance.md and both README, made of metrics/bench.json and of nothing else."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from abacus.core.files import replacing
 from benchmarks.alternate import OURS, Spread, spread, times
 
 MARKS = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- bench: end -->)", re.DOTALL)
-DOCS = ("docs/performance.md", "README.md")
+DOCS = ("docs/performance.md", "README.md", "README.zh-CN.md")
 F32, BF16, MAP, HF = "peft, float32", "peft, bfloat16", "datasets.map", "transformers"
 
 

@@ -1,58 +1,48 @@
-"""What the README draws is what is there: the tree of folders, and the stages' dataflow."""
+"""What the documents draw is what is there: the tree of folders, the stages' table, the packages' and the stages' pictures."""
 
 import re
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+import xml.etree.ElementTree as ET
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+from docs import draw
+from tests.workspace import ROOT
+
+DESIGN = (ROOT / "docs/design.md").read_text(encoding="utf-8")
 
 
-def block(kind: str, holding: str) -> list[str]:
-    """The lines of the README's one fenced block of a kind that holds a text."""
-    (found,) = (text for text in re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL) if holding in text)
+def tree() -> list[str]:
+    """The lines of the drawn tree."""
+    (found,) = (text for text in re.findall(r"```text\n(.*?)```", DESIGN, re.DOTALL) if "profiles/" in text)
     return found.splitlines()
 
 
-def filled(text: str, params: dict) -> str:
-    """A path of dvc.yaml with its parameters written out; a stage's own item, `${item}`, is N."""
-
-    def value(match: re.Match[str]) -> str:
-        found = params
-        for key in match[1].split("."):
-            found = found.get(key, {}) if isinstance(found, dict) else {}
-        return str(found) if found and not isinstance(found, dict | list) else "N"
-
-    return re.sub(r"\$\{([\w.]+)\}", value, text)
+def test_the_readme_names_the_stages_in_their_order():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = (line for line in readme.splitlines() if line.startswith("`configure` → "))
+    named = re.findall(r"`(\w+)`", line)
+    maker_before_reader = [named.index(a) < named.index(b) for a, b in set(draw.reads())]
+    assert all(maker_before_reader) and len(maker_before_reader) > 15
+    assert set(named) == {stage for edge in draw.reads() for stage in edge}
 
 
-def edges() -> Iterator[tuple[str, str]]:
-    """Stage by stage: whose output it reads."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-
-    def paths(stage: str, *kinds: str) -> list[Path]:
-        entries = (entry for kind in kinds for entry in stages[stage].get(kind, []))
-        return [
-            Path(filled(entry if isinstance(entry, str) else next(iter(entry)), params)) for entry in entries
-        ]
-
-    outs = {out: stage for stage in stages for out in paths(stage, "outs", "metrics", "plots")}
-    for stage in stages:
-        for dep in paths(stage, "deps"):
-            for out, maker in outs.items():
-                if maker != stage and (dep.is_relative_to(out) or out.is_relative_to(dep)):
-                    yield maker, stage
+@pytest.mark.parametrize("name", draw.pictures())
+def test_a_picture_is_as_its_command_draws_it(name):
+    """`make docs` draws them anew."""
+    assert (draw.FIGURES / name).read_text(encoding="utf-8") == draw.pictures()[name]
+    ET.parse(draw.FIGURES / name)
+    assert f"figures/{name}" in DESIGN
 
 
-def test_the_picture_is_the_pipeline():
-    drawn = [tuple(line.split(" --> ")) for line in map(str.strip, block("mermaid", "flowchart")[1:])]
-    assert len(drawn) == len(set(drawn))
-    assert set(drawn) == set(edges())
+def test_a_picture_has_every_node_and_no_arrow_that_others_stand_for():
+    edges = {("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("d", "c")}
+    assert draw.short(edges) == edges - {("a", "c")}
+    text = draw.drawn("x < y", edges)
+    drawn = ET.fromstring(text)
+    names = {node.text for node in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    assert names == set("abcd")
+    assert len(drawn.findall("{http://www.w3.org/2000/svg}path")) == len(edges)
 
 
 def test_the_tree_has_a_line_for_every_folder():
@@ -61,9 +51,9 @@ def test_the_tree_has_a_line_for_every_folder():
     ).stdout.split("\n")
     if not any(tracked):
         pytest.skip("no git repository here, so what belongs to it is not known")
-    folders = {name.partition("/")[0] for name in tracked if "/" in name} - {".ci", ".dvc"}
+    folders = {name.partition("/")[0] for name in tracked if "/" in name and not name.startswith(".")}
     packages = {path.parent.name for path in (ROOT / "abacus").glob("*/__init__.py")}
-    drawn = [line for line in block("text", "profiles/") if re.match(r" {0,2}[a-z]+/ ", line)]
+    drawn = [line for line in tree() if re.match(r" {0,2}[a-z]+/ ", line)]
     assert {line.split("/")[0] for line in drawn if line[0] != " "} == folders
     assert {line.strip().split("/")[0] for line in drawn if line[0] == " "} == packages
     assert all(line.split("/", 1)[1].strip() for line in drawn)

@@ -18,7 +18,7 @@ import yaml
 from abacus.pipeline.mend import mend
 from tests.clones import Clone
 from tests.clones import shared as share_clone
-from tests.workspace import PATH, ROOT, dvc, ran, small_clone, tracked, write_params
+from tests.workspace import PATH, ROOT, dvc, ran, small_clone, write_params
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 NUMBERS = range(3)  # of the checkpoints
@@ -110,28 +110,17 @@ def test_no_stage_and_no_command_imports_a_framework_to_start():
     assert len(STARTED) > 25
 
 
-def test_readme_lists_the_stages_as_the_pipeline_describes_them():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", readme, re.MULTILINE))
+def test_the_page_of_design_lists_the_stages_as_the_pipeline_describes_them():
+    page = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.MULTILINE))
     assert {name: table.get(name) for name in STAGES} == {n: s["desc"] for n, s in STAGES.items()}
 
 
-def test_no_output_and_no_large_file_is_in_git():
-    large = [name for name in tracked() if (ROOT / name).stat().st_size > 1 << 20]
-    assert large == []
+def test_no_output_is_in_git():
     outs = [out for stage in STAGES.values() for out in stage.get("outs", [])]
     outs = [re.sub(r"\$\{item\.\w+\}", "x", out) for out in outs]
     done = subprocess.run(["git", "check-ignore", *outs], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.split() == outs, "every output has its line in .gitignore before the first run"
-
-
-SECRETS = {
-    "AWS key": r"(?<![A-Z0-9])(AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])",
-    "Huawei AK or SK": r"(?i)\b(ak|sk|access_?key(_?id)?|secret_?access_?key|obs_\w*key)\b[\"']?\s*[:=]\s*[\"']?[A-Z0-9+/]{20,40}\b",
-    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
-    "token": r"(?<![A-Za-z0-9])(hf_[A-Za-z0-9]{30,}|gh[pousr]_[A-Za-z0-9]{30,}|glpat-[\w-]{20,}|pypi-[\w-]{40,}|xox[bp]-\w{10,}|sk-[A-Za-z0-9]{32,})",
-    "password in an address": r"://[^/\s:@'\"<>${}]+:[^/\s@'\"<>${}*]{6,}@",
-}
 
 
 def test_git_has_no_link():
@@ -140,35 +129,6 @@ def test_git_has_no_link():
         ["git", "ls-files", "--stage"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert [line for line in staged.stdout.splitlines() if line.startswith("120000")] == []
-
-
-def test_no_absolute_path_and_no_secret_is_in_git():
-    found = []
-    for name in tracked():
-        text = (ROOT / name).read_text(encoding="utf-8")
-        if re.search(r"(^|[\s\"'=(])/(work|home|root|tmp|Users)/\w", text) and not name.endswith(
-            "test_pipeline.py"
-        ):
-            found.append((name, "absolute path"))
-        found += [(name, kind) for kind, pattern in SECRETS.items() if re.search(pattern, text)]
-    # An address that only the test of safety gives, with no such host behind it.
-    assert found == [("tests/journeys/test_safety.py", "password in an address")]
-
-
-@pytest.mark.parametrize(
-    ("kind", "text"),
-    [
-        ("AWS key", "id = AKIA" + "ABCD" * 4),
-        ("Huawei AK or SK", "AK: " + "ABCDE12345" * 2),
-        ("Huawei AK or SK", 'secret_access_key = "' + "abcDE12345" * 4 + '"'),
-        ("private key", "-----BEGIN RSA " + "PRIVATE KEY-----"),
-        ("token", "hf_" + "aB3d" * 9),
-        ("token", "ghp_" + "aB3d" * 9),
-        ("password in an address", "https://me:" + "hunter22@example.org/simple"),
-    ],
-)
-def test_a_secret_would_be_seen(kind, text):
-    assert re.search(SECRETS[kind], text)
 
 
 # The whole chain. A clone of the working tree, a thousandth of the data, a model of bytes.

@@ -88,6 +88,14 @@ def test_a_pipe_gets_json_and_nothing_else(here):
     assert done.stderr == "ask: loading the models; the first answer compiles them\n"
 
 
+def test_one_question_that_is_typed(here):
+    done = subprocess.run(
+        words("CHECKPOINT=1", f"Q={SUM}"), cwd=here, env=ENV, capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "checkpoint 1" in done.stdout and "计算过程：12.00 + 8.00 = 20)" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -556,3 +556,10 @@ def test_command_is_the_stage_s() -> None:
 def test_importing_the_plan_imports_no_mindspore() -> None:
     code = "import sys, abacus.commands.plan; sys.exit(any(name.startswith('mind') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_recipe_that_is_none_is_one_line(plan: Plan) -> None:
+    done = plan("RECIPE=stepwise")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+    assert "recipe 'stepwise' does not exist" in done.stderr

@@ -37,8 +37,9 @@ def pages() -> list[Path]:
 
 
 def lines(text: str) -> Iterator[str]:
-    """The lines of a document's blocks that are typed, each without its `$`."""
+    """The lines of a document's blocks that are typed, each without its `$`; one that goes on is one line."""
     for block in BLOCK.findall(text):
+        block = re.sub(r"\\\n\s*", "", block)
         yield from (line[2:] for line in block.splitlines() if line.startswith("$ "))
 
 

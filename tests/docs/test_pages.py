@@ -7,7 +7,7 @@ import re
 import pytest
 
 from abacus.profile import concerns
-from abacus.profile.model import SOURCES, Decode, Finetune, Launch, Packing, Prompt
+from abacus.profile.model import SOURCES, Decode, Finetune, Launch, Live, Packing, Prompt
 from tests.workspace import ROOT
 
 FAQ = (ROOT / "docs/faq.md").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_every_key_of_a_profile_has_its_line():
     named = set(
         re.findall(r"`([a-z_]+\.[a-z_0-9]+)`", "".join(re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)))
     )
-    parts = {"prompt": Prompt, "decode": Decode, "finetune": Finetune, "launch": Launch}
+    parts = {"prompt": Prompt, "decode": Decode, "finetune": Finetune, "launch": Launch, "live": Live}
     keys = {f"{part}.{key}" for part, model in parts.items() for key in model.model_fields}
     keys |= {f"base.{key}" for model in SOURCES.values() for key in model.model_fields}
     assert named == keys
@@ -63,7 +63,7 @@ def test_every_key_of_a_profile_has_its_line():
 def test_every_file_of_the_profile_has_its_reader():
     files = set(re.findall(r"`(\w+\.(?:yaml|txt))`", PROFILES.split("\n## Who reads what")[1]))
     names = (concerns.JUDGED, concerns.SOURCE, concerns.ARCHITECTURE, concerns.PROMPT, concerns.DECODE)
-    assert files == {str(name) for name in (*names, concerns.COMPUTE, concerns.TRAIN)}
+    assert files == {str(name) for name in (*names, concerns.COMPUTE, concerns.LIVE, concerns.TRAIN)}
 
 
 def test_every_profile_is_listed():

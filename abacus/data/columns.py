@@ -1,6 +1,7 @@
 """Files of rows between two passes over parts: columns in JSON, in sections, each of which one reader takes."""
 
 import contextlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,11 +18,15 @@ class Section(NamedTuple):
     begin: int
     end: int
 
-    def read(self) -> Any:
-        """The columns."""
+    def bytes(self) -> bytes:
+        """What was written."""
         with self.path.open("rb") as stream:
             stream.seek(self.begin)
-            return json.loads(stream.read(self.end - self.begin))
+            return stream.read(self.end - self.begin)
+
+    def read(self) -> Any:
+        """The columns."""
+        return json.loads(self.bytes())
 
 
 class Writer:
@@ -31,10 +36,13 @@ class Writer:
         self.path, self.stream = path, stream
         self.sections: list[Section] = []
 
-    def add(self, columns: object) -> None:
-        """Write a section."""
+    def add(self, columns: object, lines: Iterable[bytes] = ()) -> None:
+        """Write a section: columns, or some and whole lines."""
         begin = self.stream.tell()
         self.stream.write(json.dumps(columns, ensure_ascii=False).encode("utf-8"))
+        if lines:
+            self.stream.write(b"\n")
+            self.stream.writelines(lines)
         self.sections.append(Section(self.path, begin, self.stream.tell()))
 
 
@@ -45,14 +53,6 @@ def writing(path: Path) -> Iterator[Writer]:
         yield Writer(path, stream)
 
 
-def write_sections(path: Path, sections: Iterable[object]) -> list[Section]:
-    """Write a file of sections; where they are."""
-    with writing(path) as writer:
-        for columns in sections:
-            writer.add(columns)
-    return writer.sections
-
-
 def write_groups(path: Path, groups: Mapping[str, list[Row]]) -> None:
     """Write rows by category; few of them have a solution."""
     columns = {}
@@ -60,14 +60,15 @@ def write_groups(path: Path, groups: Mapping[str, list[Row]]) -> None:
         lines, problems, solutions = zip(*rows, strict=True) if rows else ((), (), ())
         some = {number: text for number, text in enumerate(solutions) if text} if any(solutions) else {}
         columns[name] = (lines, problems, some)
-    write_sections(path, [columns])
+    with writing(path) as writer:
+        writer.add(columns)
 
 
 def read_groups(path: Path) -> dict[str, list[Row]]:
     """Read what `write_groups` has written."""
     found = {}
     for name, (lines, problems, solutions) in json.loads(path.read_bytes()).items():
-        rows = [Row(line, problem, "") for line, problem in zip(lines, problems, strict=True)]
+        rows = list(map(Row, lines, problems, itertools.repeat("")))
         for number, solution in solutions.items():
             rows[int(number)] = rows[int(number)]._replace(solution=solution)
         found[name] = rows

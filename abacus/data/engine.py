@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gc
+import hashlib
 import importlib.util
 import logging
 import warnings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ANSWER = 20  # seconds in which a scheduler answers and has a worker
 TOKEN = "seen-by-all"
+CODE = Path(__file__).parents[1]
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -61,7 +63,7 @@ def _client(scheduler: str, processes: int, folder: Path) -> Iterator["Client"]:
             n_workers=processes,
             threads_per_worker=1,
             memory_limit=0,
-            dashboard_address=None,
+            dashboard_address=":0",
             local_directory=str(folder),
             silence_logs=logging.CRITICAL,
         )
@@ -88,17 +90,24 @@ def check_workers(client: "Client", raw: Path, folder: Path) -> None:
         raise InputError("params.yaml", f"prepare.scheduler has had no worker for {ANSWER} s") from None
     except (ImportError, AttributeError) as error:
         raise InputError("", f"a Dask worker cannot run this code: {error}", advice=HINT) from None
+    ours = sees(raw, folder / TOKEN)
     for worker, found in seen.items():
-        if found != sees(raw, folder / TOKEN):
-            raise InputError("", f"the Dask worker {worker} does not see {raw} and {folder}", advice=HINT)
+        if found != ours:
+            lack = (
+                "runs other code" if found[:2] == ours[:2] else f"does not see {raw} and {folder} as they are"
+            )
+            raise InputError("", f"the Dask worker {worker} {lack}", advice=HINT)
 
 
 HINT = "start the workers in a clone of the same commit, on a file system that all machines share at the same path"
 
 
-def sees(raw: Path, token: Path) -> tuple[int, bool]:
-    """What a process sees of the files: the size of the one, and whether the other is there."""
-    return raw.stat().st_size if raw.exists() else -1, token.exists()
+def sees(raw: Path, token: Path) -> tuple[int, bool, str]:
+    """What a process sees: the size of the one file, whether the other is there, and the hash of the code it runs."""
+    code = hashlib.sha256()
+    for path in sorted(CODE.rglob("*.py")):
+        code.update(path.read_bytes())
+    return raw.stat().st_size if raw.exists() else -1, token.exists(), code.hexdigest()
 
 
 def _ordered(client: "Client", work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:

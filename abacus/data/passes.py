@@ -6,7 +6,9 @@ Nothing holds more than the rows of a part, or of as much of the raw file.
 """
 
 import functools
+import io
 import itertools
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,9 +21,9 @@ from abacus.core.errors import InputError
 from abacus.core.files import replacing
 from abacus.core.workers import Ordered
 from abacus.data.audit import Verdict, audit
-from abacus.data.columns import Section, Writer, write_groups, write_sections, writing
+from abacus.data.columns import Section, Writer, write_groups, writing
 from abacus.data.mixing import sizes
-from abacus.data.rows import WHOLE, Row, Span, check_file, json_line, read_rows
+from abacus.data.rows import WHOLE, Row, Span, blocks, check_file, json_line, rows_of
 from abacus.data.selection import Prepare, check_enough, check_known, sift
 from abacus.data.splitting import Part, ranked
 from abacus.problems.sampling import digest
@@ -125,20 +127,28 @@ def parts_of(raw: Path) -> int:
 def deal(asked: tuple[Path, Span, int, Path]) -> Dealt | None:
     """Deal the rows of a span out; None if one of its lines is no row."""
     raw, span, parts, out = asked
-    hands: list[list[int | str]] = [[] for _ in range(parts)]
+    hands: list[tuple[list[int], list[bytes]]] = [([], []) for _ in range(parts)]
+    number = 0
     try:
-        for row in read_rows(raw, span=span):
-            # In the order of the hashes. All columns in one list, which is faster than a list each.
-            hands[int.from_bytes(digest(row.problem)[:4], "big") * parts >> 32] += row
+        for first, block in blocks(raw, span):
+            for number, line, problem, _ in rows_of(block, itertools.count(first), raw):
+                # In the order of the hashes.
+                numbers, lines = hands[int.from_bytes(digest(problem)[:4], "big") * parts >> 32]
+                numbers.append(number)
+                lines.append(line)
     except InputError:
         return None
-    return Dealt(row.line, write_sections(out, hands))
+    with writing(out) as writer:
+        for numbers, lines in hands:
+            writer.add(numbers, lines)
+    return Dealt(number, writer.sections)
 
 
 def _refused(raw: Path, span: Span) -> InputError:
     """What is wrong with a span: read again here, where the file has its name and the line its number."""
-    for _ in read_rows(raw, span=span):
-        pass
+    for first, block in blocks(raw, span):
+        for _ in rows_of(block, itertools.count(first), raw):
+            pass
     return InputError(raw, "is not the same to all processes")
 
 
@@ -162,8 +172,10 @@ def judge(hand: Hand, params: Prepare) -> Judged:
 def _rows(hand: Hand, writer: Writer, rejected: tuple[list[int], list[str]]) -> Iterator[Row]:
     """The rows of a part in the order of their lines; after each span write what was rejected of it."""
     for before, section in hand.sections:
-        found = section.read()
-        yield from map(Row, [before + line for line in found[::3]], found[1::3], found[2::3])
+        columns, _, text = section.bytes().partition(b"\n")
+        numbers = [before + number for number in json.loads(columns)]
+        for number, _, problem, solution in rows_of(io.BytesIO(text).readlines(), numbers, section.path):
+            yield Row(number, problem, solution)
         writer.add(rejected)
         for column in rejected:
             column.clear()

@@ -52,20 +52,30 @@ class Span(NamedTuple):
 WHOLE = Span()
 
 
-def read_rows(
-    path: Path, keys: tuple[str, ...] = ("problem", "solution"), span: Span = WHOLE
-) -> Iterator[Row]:
+def read_rows(path: Path, keys: tuple[str, ...] = ("problem", "solution")) -> Iterator[Row]:
     """Read a file of rows; `keys` names those that a row must have (a missing solution reads as '')."""
-    for first, block in blocks(path, span):
-        try:
-            found = PUBLISHED.findall(b"".join(block).decode("utf-8"))
-        except UnicodeDecodeError:
-            found = [("", "")] * len(block)
-        for number, (raw, (problem, solution)) in enumerate(zip(block, found, strict=False), first):
-            if problem and not problem.isspace():
-                yield Row(number, problem, solution)
-            else:
-                yield _row(parsed(raw, path, number), path, number, keys)
+    for first, block in blocks(path):
+        for number, _, problem, solution in rows_of(block, itertools.count(first), path, keys):
+            yield Row(number, problem, solution)
+
+
+def rows_of(
+    block: list[bytes],
+    numbers: Iterable[int],
+    path: Path,
+    keys: tuple[str, ...] = ("problem", "solution"),
+) -> Iterator[tuple[int, bytes, str, str]]:
+    """Read lines that have these numbers in a file: number, line, problem and solution of each."""
+    try:
+        found = PUBLISHED.findall(b"".join(block).decode("utf-8"))
+    except UnicodeDecodeError:
+        found = [("", "")] * len(block)
+    for number, raw, (problem, solution) in zip(numbers, block, found, strict=False):
+        if problem and not problem.isspace():
+            yield number, raw, problem, solution
+        else:
+            row = _row(parsed(raw, path, number), path, number, keys)
+            yield number, raw, row.problem, row.solution
 
 
 def _row(value: dict[str, Any], path: Path, line: int, keys: tuple[str, ...]) -> Row:

@@ -1,6 +1,5 @@
 """Workings: the text a recipe teaches for a problem, and the precision of its answer."""
 
-import dataclasses
 import functools
 import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -68,7 +67,7 @@ def line(problem: Problem, recipe: str, decimals: int) -> str:
     category = problem.category
     write = category.writers.get(recipe, category.writers["reference"])
     places = precision(category, recipe, decimals)
-    problem = dataclasses.replace(problem, exact=recipe != "reference")
+    problem = Problem(category, problem.spelled, problem.values, exact=recipe != "reference")
     return write(problem, Rounded(places))
 
 

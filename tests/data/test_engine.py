@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster
 
 from abacus.core.errors import InputError
-from abacus.data.engine import engine
+from abacus.data.engine import check_workers, engine
 from abacus.data.rows import write_rows
 from tests.stages.test_prepare import OUTS, many, pairs, prepared
 from tests.workspace import ROOT, program
@@ -27,7 +28,7 @@ def cluster(tmp_path_factory):
         n_workers=2,
         threads_per_worker=1,
         memory_limit=0,
-        dashboard_address=None,
+        dashboard_address=":0",
         local_directory=place,
         silence_logs=logging.CRITICAL,
     ) as found:
@@ -93,6 +94,28 @@ def test_a_worker_that_is_killed_changes_no_byte(stage, cluster, recipes, tmp_pa
         assert process.returncode == 0, said
         assert pids[victim] not in client.run(os.getpid).values()
     assert {name: path.read_bytes() for name, path in outs.items()} == here
+
+
+def test_a_worker_of_another_clone_is_told_of(cluster, recipe, tmp_path):
+    """The worker takes another folder for that of its code."""
+    params = recipe(engine="dask", scheduler=cluster.scheduler_address, raw=str(tmp_path / "raw.json"))
+    with engine(params, 1, tmp_path):
+        pass
+    with (
+        Client(cluster) as client,
+        pytest.raises(InputError, match=r"^the Dask worker tcp://\S+ runs other code; "),
+    ):
+        client.run(_elsewhere, str(tmp_path))
+        check_workers(client, tmp_path / "raw.json", tmp_path)
+    with Client(cluster) as client:
+        client.run(_elsewhere, None)
+
+
+def _elsewhere(folder):
+    """Let a worker take another folder for the one of its code."""
+    from abacus.data import engine as module
+
+    module.CODE = Path(folder) if folder else Path(module.__file__).parents[1]
 
 
 def test_an_address_that_is_none_is_a_line_for_the_user(recipe, tmp_path):

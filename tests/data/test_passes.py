@@ -1,12 +1,13 @@
 """Passes over parts: where the raw file is cut, and where its rows go."""
 
+import json
 from itertools import pairwise
 
 import pytest
 
 from abacus.core.errors import InputError
 from abacus.data.passes import deal, parts_of, spans
-from abacus.data.rows import WHOLE, blocks, read_rows, write_rows
+from abacus.data.rows import WHOLE, blocks, write_rows
 from abacus.problems.sampling import rank
 
 
@@ -23,8 +24,8 @@ def test_spans_are_whole_lines_and_make_up_the_file(raw, small, count):
     assert len(found) <= count and (count > 50 or len(found) == count)
     assert found[0].start == 0 and found[-1].end == raw.stat().st_size
     assert all(before.end == after.start for before, after in pairwise(found))
-    rows = [row for span in found for row in read_rows(raw, span=span)]
-    assert [row[1:] for row in rows] == [row[1:] for row in small]
+    lines = [line for span in found for _, block in blocks(raw, span) for line in block]
+    assert b"".join(lines) == raw.read_bytes() and len(lines) == len(small)
 
 
 @pytest.mark.parametrize("content", [b"\n\n\n", b"{}\n\n", b"\n" + b"x" * 300_000 + b"\n1"])
@@ -47,10 +48,15 @@ def test_an_empty_file_and_none_are_refused(tmp_path):
     assert spans(path, 2) == [WHOLE] and parts_of(path) == 1
 
 
+def problems(section):
+    """The problems of dealt rows."""
+    return [json.loads(line)["problem"] for line in section.bytes().splitlines()[1:]]
+
+
 def test_the_parts_follow_each_other_in_the_order_of_the_hashes(raw, small, tmp_path):
     dealt = [deal((raw, span, 7, tmp_path / str(n))) for n, span in enumerate(spans(raw, 3))]
     assert sum(one.rows for one in dealt) == len(small)
-    parts = [[text for one in dealt for text in one.sections[n].read()[1::3]] for n in range(7)]
+    parts = [[text for one in dealt for text in problems(one.sections[n])] for n in range(7)]
     assert sorted(text for part in parts for text in part) == sorted(row.problem for row in small)
     ranks = [[rank(text) for text in part] for part in parts]
     assert all(max(before) < min(after) for before, after in pairwise(ranks))

@@ -10,13 +10,14 @@ from random import Random
 
 import psutil
 import pytest
+import yaml
 
 from abacus.commands.workings import show
 from abacus.core.errors import InputError
 from abacus.data.audit import audit, summary
 from abacus.data.counted import figures
 from abacus.data.rows import Row, read_rows, write_rows
-from abacus.data.selection import check_enough, check_known, right, sift
+from abacus.data.selection import Prepare, check_enough, check_known, right, sift
 from abacus.data.splitting import split
 from abacus.problems.alike import key
 from abacus.problems.sampling import rank
@@ -471,6 +472,14 @@ def test_rows_of_no_category_are_the_same_error_for_any_number_of_processes(
     assert len({error_line(done) for _, done in runs}) == 1
     assert {tuple(outs) for outs, _ in runs} == {("rejected",)}
     assert len({outs["rejected"] for outs, _ in runs}) == 1
+
+
+def test_a_recipe_is_a_parameter_key_by_key_and_who_works_it_out_is_none():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    recipe = {f"prepare.{key}" for key in Prepare.model_fields} - {"prepare.engine", "prepare.scheduler"}
+    for name in ("configure", "prepare"):
+        files = [one for one in stages[name]["params"] if isinstance(one, dict)]
+        assert set(files[0]["params.yaml"]) == recipe
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -115,7 +115,6 @@ def tables(run: Run, old: Run | None) -> dict[str, Any]:
         if run.profile
         else None,
         "hashes": plain("SHA-256", ["file", "hash"], run.hashes.items()) if run.hashes else None,
-        "commands": plain("Commands", ["stage", "command"], run.commands.items()) if run.commands else None,
         "between": caveats.between(run, old) if old else None,
     }
 

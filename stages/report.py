@@ -2,7 +2,7 @@
 
 python -m stages.report --metrics metrics/checkpoints --answers metrics/answers --predictions data/predictions
     --checkpoints checkpoints --profile data/profile --prepared metrics/prepare.json --kinds metrics/prepare.csv
-    --records metrics/mindrecord.json --test data/math-test.jsonl --pipeline dvc.yaml
+    --records metrics/mindrecord.json --test data/math-test.jsonl
     --summary metrics/summary.json --table metrics/checkpoints.csv --page report/index.html
 
 Checkpoint 0 is the base model; the gate is 90 % of its F1 and EM (MindFormers' definition). Of what the page shows

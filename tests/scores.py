@@ -11,7 +11,7 @@ from abacus.scoring.summary import COLUMNS
 
 def nothing_else(folder: Path) -> list[object]:
     """The other arguments of stage report, places where nothing is."""
-    names = ("checkpoints", "profile", "prepared", "kinds", "records", "test", "pipeline")
+    names = ("checkpoints", "profile", "prepared", "kinds", "records", "test")
     return [word for name in names for word in (f"--{name}", folder / "none" / name)]
 
 

@@ -8,6 +8,7 @@ hashes, and lets nothing be loaded. The same run gives the same bytes.
 import base64
 import hashlib
 import json
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -52,14 +53,12 @@ ESCAPES = str.maketrans(
 
 def render(run: Run, old: Run | None = None) -> str:
     """The page of a run, with an older run's figures beside its own if there is one."""
-    from vl_convert import javascript_bundle
-
     env = Environment(
         loader=PackageLoader("abacus.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=StrictUndefined, keep_trailing_newline=True,
     )  # fmt: skip
     figures = drawn(run, old)
-    scripts = [javascript_bundle(USED), env.get_template("script.js").render()]
+    scripts = [runtime(), env.get_template("script.js").render()]
     data = {
         "figures": {name: figure.spec for name, figure in figures.items()},
         "config": CONFIG,
@@ -71,6 +70,14 @@ def render(run: Run, old: Run | None = None) -> str:
         scripts=[Markup(script) for script in scripts], policy=" ".join(map(digest, scripts)), data=embedded(data),
         sections=SECTIONS, versions={name: installed(name) for name in PACKAGES},
     )  # fmt: skip
+
+
+@cache
+def runtime() -> str:
+    """Vega, Vega-Lite and what embeds them, as one script; it takes seconds to put together."""
+    from vl_convert import javascript_bundle
+
+    return javascript_bundle(USED)
 
 
 def digest(script: str) -> str:
@@ -108,7 +115,6 @@ def tables(run: Run, old: Run | None) -> dict[str, Any]:
         if run.profile
         else None,
         "hashes": plain("SHA-256", ["file", "hash"], run.hashes.items()) if run.hashes else None,
-        "commands": plain("Commands", ["stage", "command"], run.commands.items()) if run.commands else None,
         "between": caveats.between(run, old) if old else None,
     }
 

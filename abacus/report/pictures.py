@@ -7,7 +7,8 @@ from abacus.report.figures import Figure
 from abacus.report.look import CONFIG, LIGHT, colour, inked
 
 WIDTH = 640  # pixels
-SCALE = 2  # of a PNG's pixels
+FONT = "'Liberation Sans', Arial, Helvetica, sans-serif"  # which vl-convert brings along
+SCALE = 1.5  # of a PNG's pixels
 
 
 def draw(figures: dict[str, Figure], folder: Path) -> list[Path]:
@@ -15,7 +16,7 @@ def draw(figures: dict[str, Figure], folder: Path) -> list[Path]:
     from vl_convert import vegalite_to_png, vegalite_to_svg
 
     written = []
-    config = inked(CONFIG) | {"background": LIGHT["paper"], "padding": 12}
+    config = inked(CONFIG) | {"background": LIGHT["paper"], "padding": 12, "font": FONT}
     for name, figure in figures.items():
         title = {
             "text": figure.title,

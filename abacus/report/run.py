@@ -28,7 +28,6 @@ class Places(NamedTuple):
     """Where a run's files lie: the arguments of stage report, by name."""
 
     params: Path = Path("params.yaml")
-    pipeline: Path = Path("dvc.yaml")
     metrics: Path = Path("metrics/checkpoints")
     answers: Path = Path("metrics/answers")
     prepared: Path = Path("metrics/prepare.json")
@@ -61,7 +60,6 @@ class Run:
     prepared: dict[str, Any]
     kinds: list[dict[str, str]]  # rows of the data, by category
     records: dict[str, Any]
-    commands: dict[str, str]  # by stage
     hashes: dict[str, str]  # SHA-256 by path
 
     @property
@@ -106,7 +104,6 @@ def read(places: Places, name: str = "") -> Run:
         prepared=_json(places.prepared),
         kinds=read_csv(places.kinds, KINDS, "the output of stage prepare") if places.kinds.is_file() else [],
         records={} if given["mindrecord"] != OWN.mindrecord else _json(places.records),
-        commands=_commands(places.pipeline),
         hashes={} if name else _hashes(places, numbers, given["mindrecord"]),
     )
 
@@ -146,13 +143,6 @@ def _curve(path: Path) -> list[dict[str, float]]:
         return [{key: float(row[key]) for key in CURVE} for row in rows]
     except ValueError as error:
         raise InputError(path, str(error), "numbers, as stage finetune writes them") from None
-
-
-def _commands(path: Path) -> dict[str, str]:
-    """What each stage of dvc.yaml runs."""
-    stages = read_yaml(path).get("stages") if path.is_file() else None
-    found = stages if isinstance(stages, dict) else {}
-    return {name: " ".join(str(stage["cmd"]).split()) for name, stage in found.items() if "cmd" in stage}
 
 
 def _hashes(places: Places, numbers: list[int], mindrecord: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ from abacus.inference.answering import Decoder, Predict, complete, how_of, load,
 from abacus.pipeline.lock import BASE, check_base, checkpoint_folder
 from abacus.profile.load import chosen, profile
 from abacus.profile.model import Decode
-from abacus.scoring.arithmetic import final_answer
+from abacus.scoring.arithmetic import answer_text
 from abacus.text.prompt import Prompter
 
 SHOWN = 10  # faults of rows on the screen; the output says all
@@ -120,14 +120,6 @@ def ask(
     }
     fit = {line.number: p for line, p in zip(asked, prompts, strict=True) if line.number not in long}
     return [line._replace(fault=long.get(line.number, line.fault)) for line in lines], fit
-
-
-def answer_text(completion: str, problem: str = "", ended: bool = True) -> str | None:
-    """Return the final answer to a problem, a fraction as `p/q`, as scoring reads it; None if there is none."""
-    found = final_answer(completion, problem, ended)
-    if isinstance(found, tuple):
-        return "/".join(map(str, found))
-    return None if found is None else str(found)
 
 
 def result(line: Line, completions: dict[int, tuple[str, bool]]) -> dict[str, Any]:

@@ -42,6 +42,17 @@ def final_answer(completion: str, question: str = "", ended: bool = True) -> Fin
     return None if found is None or repeats(question, found.text, found.end) else found.value
 
 
+def answer_text(completion: str, question: str = "", ended: bool = True) -> str | None:
+    """Return the final answer of a completion as text; None if there is none."""
+    found = final_answer(completion, question, ended)
+    return None if found is None else text_of(found)
+
+
+def text_of(answer: Final) -> str:
+    """A final answer as text, a fraction as `p/q`."""
+    return "/".join(map(str, answer)) if isinstance(answer, tuple) else str(answer)
+
+
 def repeats(question: str, text: str, end: int) -> bool:
     """Whether the number that ends at `end` of a plain text is one of the question, with the question's words around it.
 

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -19,13 +18,10 @@ from abacus.core.errors import InputError
 from abacus.data.rows import BOM, Row
 from abacus.inference.answering import answer_problems, how_of, load
 from abacus.problems.workings import recognise
-from abacus.profile.load import profile
 from abacus.scoring.arithmetic import final_number
-from abacus.text.tokenizer import of_bytes, save
+from tests.tiny import TINY, write_model
 from tests.workspace import ROOT as REPOSITORY
 
-BOS, EOS, PAD = 256, 257, 258
-TINY = profile("tiny")
 LIMIT = TINY.model.max_position_embedding - TINY.decode.math_new_tokens
 SHORT = TINY.decode.model_copy(update={"math_new_tokens": 12})
 ROOT = {"problem": "计算 4.00 的平方根？"}
@@ -34,33 +30,8 @@ ROOT = {"problem": "计算 4.00 的平方根？"}
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> SimpleNamespace:
     """A tiny base model with a checkpoint 0 and a checkpoint 1 whose adapter is random; 1 is loaded."""
-    from abacus.weights.checkpoint import random_weights, save_checkpoint
-
     folder = tmp_path_factory.mktemp("answer")
-    shape = TINY.llama.architecture
-    weights = {k: v * np.float32(8 if v.ndim == 2 else 1) for k, v in random_weights(shape, 7).items()}
-    (folder / "base").mkdir()
-    save_checkpoint(folder / "base" / "model.ckpt", weights)
-    (folder / "base" / "model.json").write_text(shape.model_dump_json())
-    ids = {"bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}
-    save(of_bytes(BOS, EOS, PAD), ids, folder / "base")
-    random = np.random.default_rng(1)
-    pairs = {
-        f"model.layers.{n}.attention.wq.mindpet_delta_lora_{part}": random.normal(0, 0.1, size).astype(
-            np.float32
-        )
-        for n in range(2)
-        for part, size in (("a", (8, 64)), ("b", (64, 8)))
-    }
-    for number, about in enumerate(
-        [
-            {"step": 0, "trainable_parameters": 0},
-            {"step": 2, "trainable_parameters": 2048, "rank": 8, "alpha": 16},
-        ]
-    ):
-        (folder / str(number)).mkdir()
-        (folder / str(number) / "adapter.json").write_text(json.dumps(about))
-    save_checkpoint(folder / "1" / "adapter.ckpt", pairs)
+    write_model(folder / "base", folder)
     with (folder / "said").open("w") as screen:
         prompter, decoder, _ = load(how_of(TINY), folder / "base", folder / "1", screen)
     return SimpleNamespace(folder=folder, prompter=prompter, decoder=decoder)

@@ -177,11 +177,23 @@ METRICS = (
 )  # fmt: skip
 
 
-def scores(answers: Answers) -> dict[str, Any]:
-    """Every metric of a checkpoint by its name, the bounds of those that have an interval, and the reading prompt."""
+def of_words(answers: Answers) -> list[Metric]:
+    """The metrics that follow from what was said alone: no likelihood and no step, and none of a part that is empty."""
+    parts = {"math": answers.math, "": answers.reading}
+    return [
+        metric
+        for metric in METRICS
+        if metric.unit != "nats"
+        and metric.name != "step"
+        and parts["math" if metric.name.startswith("math_") else ""]
+    ]
+
+
+def scores(answers: Answers, metrics: Iterable[Metric] = METRICS) -> dict[str, Any]:
+    """Metrics of a checkpoint by their names, the bounds of those that have an interval, and the reading prompt."""
     found: dict[str, Any] = {}
     bounds: dict[str, float] = {}
-    for metric in METRICS:
+    for metric in metrics:
         score = metric.score(answers)
         if isinstance(score, list):
             found[metric.name] = fmean(score)

@@ -16,33 +16,49 @@ FIRST = ("step", "math_strict", "math_tolerant", *GATED.values())
 STRICT = "math_strict"
 
 
-def table(metrics: Mapping[int, dict[str, Any]]) -> list[list[str]]:
-    """Return the rows of accuracies with their intervals and of the gate, titles first."""
+Named = Mapping[int | str, Mapping[str, Any]] | Mapping[int, Mapping[str, Any]]  # metrics, by number or name
+
+
+def table(metrics: Named) -> list[list[str]]:
+    """Return the rows of accuracies with their intervals and of the gate, titles first; `-` where one is not known."""
     columns = [next(metric for metric in METRICS if metric.name == name) for name in FIRST]
     rows = [["checkpoint", *(metric.title for metric in columns), "gate"]]
     for number, m in metrics.items():
-        gate = "base" if number == 0 else "passed" if passes(m, metrics[0]) else "missed"
-        rows.append([str(number), *(bounded(metric, m) for metric in columns), gate])
+        rows.append(
+            [str(number), *(bounded(metric, m) for metric in columns), gate(number, m, metrics.get(0))]
+        )
     return rows
 
 
-def finer(metrics: Mapping[int, dict[str, Any]]) -> list[list[str]]:
+def gate(number: int | str, found: Mapping[str, Any], base: Mapping[str, Any] | None) -> str:
+    """What the gate says of a checkpoint; `-` where either side was not asked all of it."""
+    if number == 0:
+        return "base"
+    if base is None or any(key not in found for key in GATED.values()):
+        return "-"
+    return "passed" if passes(found, base) else "missed"
+
+
+def finer(metrics: Named) -> list[list[str]]:
     """Return the rows of all other measures that have a title, titles first."""
     columns = [metric for metric in COLUMNS if metric.name not in FIRST]
     rows = [["checkpoint", *(metric.title for metric in columns)]]
-    return rows + [
-        [str(n), *(metric.shown(m[metric.name]) for metric in columns)] for n, m in metrics.items()
-    ]
+    return rows + [[str(n), *(value(metric, m) for metric in columns)] for n, m in metrics.items()]
 
 
 def bounded(metric: Metric, found: Mapping[str, Any]) -> str:
     """A value, and its interval if it has one."""
-    return interval(metric.shown(found[metric.name]), *(found[name] for name in metric.bounds))
+    return interval(value(metric, found), *(found[name] for name in metric.bounds if name in found))
 
 
-def interval(value: str, *bounds: float) -> str:
+def value(metric: Metric, found: Mapping[str, Any]) -> str:
+    """A value as the table has it, `-` if there is none."""
+    return metric.shown(found[metric.name]) if found.get(metric.name) is not None else "-"
+
+
+def interval(shown: str, *bounds: float) -> str:
     """A value as it is shown, with these bounds behind it."""
-    return f"{value} [{', '.join(f'{bound:.1f}' for bound in bounds)}]" if bounds else value
+    return f"{shown} [{', '.join(f'{bound:.1f}' for bound in bounds)}]" if bounds else shown
 
 
 def differences(outcomes: Mapping[int, Outcomes], best: int) -> list[list[str]]:
@@ -54,7 +70,7 @@ def differences(outcomes: Mapping[int, Outcomes], best: int) -> list[list[str]]:
     return questions.comparison({name: (outcomes[0], outcomes[n]) for n, name in names.items()})
 
 
-def categories(base: Outcomes, best: Outcomes, number: int) -> list[list[str]]:
+def categories(base: Outcomes, best: Outcomes, number: int | str) -> list[list[str]]:
     """Return the strict accuracies by category, of the base model and of the best checkpoint, titles first."""
     rows = [["category", "problems", "base, math strict", f"checkpoint {number}"]]
     for name in (category.name for category in CATEGORIES):

@@ -1,0 +1,135 @@
+"""The questions that every checkpoint is asked, for others to answer, and their answers matched to them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from abacus.core.errors import InputError
+from abacus.core.params import section
+from abacus.data.rows import Row, clip, read_objects
+from abacus.data.squad import Question, read_questions
+from abacus.inference.answering import (
+    Predict,
+    read_problems,
+    sample_problems,
+    sample_questions,
+)
+
+MATH = Path("data/math-test.jsonl")
+EXPECTED = "JSON Lines of `question` (or `id`) and `completion`"
+NAMES = ("question", "problem")  # of a question's text; the second is what `make predict` writes
+NO_LIKELIHOOD = {"reference_nll": 0.0, "reference_tokens": 0}
+
+
+class Test(NamedTuple):
+    """The problems and reading questions that are asked, and the keys of those that the limits leave out."""
+
+    math: list[Row]
+    reading: list[Question]
+    left_out: frozenset[str]
+
+    def questions(self) -> Iterable[dict[str, str]]:
+        """Every question as others get it."""
+        yield from ({"question": row.problem} for row in self.math)
+        for one in self.reading:
+            yield {"id": one.id, "context": one.context, "question": one.question}
+
+
+class Given(NamedTuple):
+    """Answers of others to the test's questions, by the problem's text or the reading question's id."""
+
+    math: dict[str, dict[str, Any]]
+    reading: dict[str, dict[str, Any]]
+    left_out: int  # answers to questions that the limits leave out
+
+
+def read_test(params: Path, math: Path = MATH) -> Test:
+    """What stage predict asks with these parameters."""
+    limits = section("predict", Predict, params)
+    problems, questions = read_problems(math), read_questions(Path(limits.squad))
+    asked = [row for row, _ in sample_problems(problems, limits.math_limit)]
+    read = sample_questions(questions, limits.squad_limit)
+    every = {row.problem for row, _ in problems} | {
+        key for one in questions for key in (one.id, one.question)
+    }
+    kept = {row.problem for row in asked} | {key for one in read for key in (one.id, one.question)}
+    return Test(asked, read, frozenset(every - kept))
+
+
+def read_given(path: Path, test: Test) -> Given:
+    """Read answers; InputError names the file and the line of one that is no answer to a question, or a second one."""
+    problems = {row.problem for row in test.math}
+    ids = {one.id for one in test.reading}
+    texts = Counter(one.question for one in test.reading)
+    by_text = {one.question: one.id for one in test.reading}
+    given = Given({}, {}, 0)
+    lines: dict[str, int] = {}
+    for number, row in read_objects(path):
+        place = f"{path}, line {number}"
+        name, asked = _asked(row, place)
+        if name == "id":
+            into, key = (given.reading, asked) if asked in ids else (given.math, asked)
+        else:
+            into, key = (
+                (given.math, asked) if asked in problems else (given.reading, by_text.get(asked, asked))
+            )
+        if texts[asked] > 1 and name != "id":
+            raise InputError(place, f"{texts[asked]} passages are asked {clip(asked)!r}", "its id")
+        if key not in problems and key not in ids:
+            if asked not in test.left_out:
+                raise InputError(
+                    place, f"{name} {clip(asked)!r} is none of the test's", f"one of {_counts(test)}"
+                )
+            given = given._replace(left_out=given.left_out + 1)
+            continue
+        if key in lines:
+            raise InputError(
+                place, f"answers what line {lines[key]} answers: {clip(asked)!r}", "one answer each"
+            )
+        lines[key] = number
+        into[key] = {"completion": row["completion"], "ended": row.get("ended", True)}
+    return given
+
+
+def _asked(row: dict[str, Any], place: str) -> tuple[str, str]:
+    """The key by which a row names its question, and what it says there; InputError for what is no answer."""
+    if "completion" not in row:
+        raise InputError(place, f"key 'completion' is missing: {clip(row)}", EXPECTED)
+    names = [name for name in ("id", *NAMES) if isinstance(row.get(name), str)]
+    if not names:
+        raise InputError(place, f"key 'question' is missing: {clip(row)}", EXPECTED)
+    for name, kind, what in (("completion", str, "text"), ("ended", bool, "true or false")):
+        if not isinstance(row.get(name, True if kind is bool else ""), kind):
+            raise InputError(place, f"'{name}' is {clip(str(row[name]))}", what)
+    return names[0], row[names[0]].strip()
+
+
+def _counts(test: Test) -> str:
+    return f"{len(test.math)} problems and {len(test.reading)} reading questions"
+
+
+def predictions(test: Test, given: Given, partial: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The answers as stage evaluate reads them, problems and reading questions, in the test's order.
+
+    A question without an answer is answered by nothing, or with `partial` left out; a part without any answer is none.
+    """
+    nothing = {"completion": "", "ended": True}
+    math = [
+        {"question": row.problem, **NO_LIKELIHOOD, **given.math.get(row.problem, nothing)}
+        for row in test.math
+        if given.math and (not partial or row.problem in given.math)
+    ]
+    reading = [
+        {
+            "id": one.id,
+            "question": one.question,
+            "reference": one.answers[0],
+            "references": list(one.answers),
+            **NO_LIKELIHOOD,
+            **given.reading.get(one.id, nothing),
+        }
+        for one in test.reading
+        if given.reading and (not partial or one.id in given.reading)
+    ]
+    return math, reading

@@ -68,13 +68,15 @@ def main(args: argparse.Namespace) -> int:
         if code := evaluated(args, name, to):
             return code
         found = read_json(to.scores, "what stage evaluate has written")
-        found |= {"step": None} if not (source / adapters.OURS).is_file() else {}
-        write_json(to.scores, found | {scored.SOURCE: str(source)})
+        foreign = {} if (source / adapters.OURS).is_file() else {"step": None}
+        found |= {**foreign, scored.SOURCE: str(source)}
+        write_json(to.scores, found)
     else:
         test = read_test(args.params)
         given = read_given(source, test)
         answers, found = scored.score(test, given, read_recipe(args.params), args.partial)
-        scored.write(to, answers, found | {scored.SOURCE: str(source)})
+        found |= {scored.SOURCE: str(source)}
+        scored.write(to, answers, found)
         for line in scored.answered(given, test, args.partial):
             print(f"{source}: {line}", file=sys.stderr)
     show(args, name, found, to)

@@ -1,6 +1,6 @@
 """Compare metrics, sorted, and the answers to the same questions by McNemar's exact test.
 
-    make diff [FROM=HEAD] [TO=revision]
+    make diff [FROM=HEAD] [TO=revision] [JSON=1]
 
 Without TO the workspace is compared, with FROM or with the last commit. A revision is git's, or an experiment of DVC.
 """
@@ -25,11 +25,17 @@ from abacus.scoring.tables import aligned, interval
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="old", default="HEAD", help="a revision, by default HEAD")
     parser.add_argument("--to", dest="new", help="a revision, by default the workspace")
+    parser.add_argument("--json", action="store_true", help="numbers for a program")
 
 
 def main(args: argparse.Namespace) -> None:
     check_conflicts()
-    rows = lines(changes(args.old, args.new))
+    found = changes(args.old, args.new)
+    if args.json:
+        both = counted(answers(args.old), answers(args.new))
+        print(json.dumps({"metrics": found, "answers": both}, ensure_ascii=False, indent=2))
+        return
+    rows = lines(found)
     if len(rows) == 1:
         print("no metric has changed")
         return
@@ -59,6 +65,18 @@ def commit_of(revision: str) -> str:
     if not found:
         raise InputError(revision, "is known neither to git nor as an experiment", "a revision")
     return found[-1]
+
+
+def counted(old: dict[int, Outcomes], new: dict[int, Outcomes]) -> dict[str, Any]:
+    """Of each checkpoint in both, by exact metric: on how many questions, what was gained and lost, and McNemar's p."""
+    return {
+        str(n): {
+            name: one._asdict() | {"p": one.p, "verdict": one.verdict}
+            for name, one in questions.pair(old[n], new[n])
+        }
+        for n in new
+        if n in old
+    }
 
 
 def paired(old: dict[int, Outcomes], new: dict[int, Outcomes], *names: str) -> str:

@@ -1,20 +1,28 @@
 """Bring the evaluation up to date and print its tables, and nothing else unless something goes wrong.
 
-make eval
+    make eval [JSON=1]
+
+JSON prints the summary and every checkpoint's metrics.
 """
 
 import argparse
+import json
 import sys
+from pathlib import Path
 
+from abacus.core.documents import read_json
 from abacus.core.params import checkpoints
 from abacus.pipeline import judge
 from abacus.pipeline.mend import mend
 from abacus.pipeline.reproduce import reproduce
+from abacus.scoring.summary import FOLDER, read_metrics
 from abacus.scoring.tables import printed
+
+SUMMARY = Path("metrics/summary.json")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """None."""
+    parser.add_argument("--json", action="store_true", help="numbers for a program")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -22,4 +30,10 @@ def main(args: argparse.Namespace) -> None:
         print(line, file=sys.stderr)
     judge.everything()
     reproduce("report", quiet=True)
-    print(printed(checkpoints()))
+    numbers = checkpoints()
+    if args.json:
+        found = {"summary": read_json(SUMMARY, "what stage report has written")}
+        found["checkpoints"] = read_metrics(FOLDER, numbers)
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        print(printed(numbers))

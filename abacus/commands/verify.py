@@ -1,12 +1,13 @@
 """Run the whole pipeline again in a temporary clone of the last commit, and compare with its dvc.lock, stage by stage.
 
-    make verify [CORES=1] [KEEP=folder]
+    make verify [CORES=1] [KEEP=folder] [JSON=1]
 
 Nothing of this folder is used but git's objects, the installed packages, the downloaded wheels and what .dvc files
 name, such as a base model of your own: their hashes are pinned. CORES pins all of it to so many of the machine's cores. Exit code 1 if any file differs.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -65,7 +66,8 @@ def reproduce(folder: Path, cores: int | None) -> None:
     (folder / LOCK).unlink()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     words = [sys.executable, "-m", "dvc", "repro", "--force", "report"]
-    done = subprocess.run(words, cwd=folder, env={**os.environ, "PATH": path}, check=False)
+    # What DVC says is no result of ours: standard output has the comparison alone.
+    done = subprocess.run(words, cwd=folder, env={**os.environ, "PATH": path}, stdout=sys.stderr, check=False)
     if done.returncode:
         raise InputError("", f"the pipeline did not run to its end in {folder} (exit code {done.returncode})")
 
@@ -73,6 +75,7 @@ def reproduce(folder: Path, cores: int | None) -> None:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.add_argument("--cores", type=int, help="pin to so many cores")
+    parser.add_argument("--json", action="store_true", help="an object for a program")
     parser.add_argument("--keep", type=Path, help="a new folder for the clone, which is kept")
 
 
@@ -89,10 +92,13 @@ def main(args: argparse.Namespace) -> int:
         print(f"verify: running every stage in {folder}, {free_bytes(folder):,} bytes free", file=sys.stderr)
         reproduce(folder, to.cores)
         found = list(compare(committed, read_yaml(folder / LOCK)))
+    bad = sum(bool(one.differences) for one in found)
+    if args.json:
+        print(json.dumps({"stages": [one._asdict() for one in found], "differ": bad}, indent=2))
+        return int(bad > 0)
     for one in found:
         print(f"{one.stage:<20} {'differs' if one.differences else 'same':<8} {one.outs} outputs")
         for line in one.differences:
             print(f"  {line}")
-    bad = sum(bool(one.differences) for one in found)
     print(f"{len(found) - bad} of {len(found)} stages are as committed, byte for byte")
     return int(bad > 0)

@@ -1,6 +1,7 @@
 """The sorted table of what `dvc metrics diff --json` says."""
 
 import argparse
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -70,10 +71,10 @@ def versions(tmp_path_factory) -> Path:
     return folder
 
 
-def run(old: str | None, new: str | None) -> None:
+def run(old: str | None, new: str | None, *more: str) -> None:
     parser = argparse.ArgumentParser()
     diff.arguments(parser)
-    words = [*(["--from", old] if old else []), *(["--to", new] if new else [])]
+    words = [*(["--from", old] if old else []), *(["--to", new] if new else []), *more]
     diff.main(parser.parse_args(words))
 
 
@@ -116,6 +117,17 @@ def test_answers_to_the_same_questions_are_compared_with_a_commit_or_an_experime
     said = capsys.readouterr().out
     assert "On the same questions (McNemar's exact test):" in said
     assert re.search(ROW, said) and said.count("better") == 2 and not re.search(r"\| +0 \| +math", said)
+
+
+def test_as_json_there_are_all_changes_and_counts_and_nothing_else(versions, monkeypatch, capsys):
+    monkeypatch.chdir(versions)
+    run("v2", None, "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["metrics"] == {"m.json": {"f1": {"old": 2.0, "new": 4.0, "diff": 2.0}}}
+    same = {"questions": 8, "before": 1, "now": 1, "gained": 0, "lost": 0, "p": 1.0}
+    assert found["answers"]["1"]["math_strict"] == same | {"verdict": "not distinguishable"}
+    run("v1", "v2", "--json")
+    assert json.loads(capsys.readouterr().out)["answers"] == {}
 
 
 def test_a_version_without_answers_is_named(versions, monkeypatch, capsys):

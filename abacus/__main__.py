@@ -3,42 +3,36 @@
 python -m abacus --help
 """
 
-import argparse
 import difflib
 import importlib
 import re
 import sys
+from collections.abc import Iterable
 from typing import NoReturn
 
 from abacus.commands import Command, table
 from abacus.core.errors import InputError
+from abacus.core.options import Options, said
 from abacus.core.process import run, speak_utf8
 
 VARIABLE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)", re.DOTALL)
 YES, NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")
 
 
-class Parser(argparse.ArgumentParser):
+class Parser(Options):
     """A parser that says in one line what is wrong, with the command as it is typed."""
 
     def __init__(self, command: Command) -> None:
         module = importlib.import_module(command.module)
-        super().__init__(
-            prog=f"make {command.name}",
-            usage=command.usage,
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            epilog="An option --out x is also written OUT=x.",
-            allow_abbrev=False,
-        )
+        epilog = "An option --out x is also written OUT=x."
+        super().__init__(f"make {command.name}", module.__doc__, usage=command.usage, epilog=epilog)
         self.command, self.run = command, module.main
         module.arguments(self)
 
     def error(self, message: str) -> NoReturn:
         """Stop with exit code 2."""
-        said = re.sub(r"--([a-z][a-z-]*)", lambda match: match[1].upper().replace("-", "_"), message)
-        said = said.replace("the following arguments are required:", "missing:")
-        self.exit(2, f"error: make {self.command.name}: {said}; expected {self.command.usage}\n")
+        typed = re.sub(r"--([a-z][a-z-]*)", lambda match: match[1].upper().replace("-", "_"), said(message))
+        self.exit(2, f"error: {self.prog}: {typed}; expected {self.command.usage}\n")
 
     def words(self, words: list[str]) -> list[str]:
         """`OUT=x` as `--out x`; a switch is given by 1 and left out by 0. Other words stay as they are."""
@@ -55,6 +49,7 @@ class Parser(argparse.ArgumentParser):
         for word in words:
             match = VARIABLE.fullmatch(word)
             if not match:
+                self.check_word(word, known)
                 found.append(word)
                 continue
             name, value = match.groups()
@@ -72,6 +67,13 @@ class Parser(argparse.ArgumentParser):
             elif value:
                 found.append(f"{option}={value}")
         return found
+
+    def check_word(self, word: str, known: Iterable[str]) -> None:
+        """Refuse a variable that is typed in small letters, `out=x`, in the words of one that is unknown."""
+        name, given, _ = word.partition("=")
+        near = difflib.get_close_matches(name.upper(), known, n=1)
+        if given and near and not name.startswith("-"):
+            self.error(f"unrecognized arguments: {word}, did you mean {near[0]}?")
 
 
 def helped() -> str:

@@ -3,9 +3,9 @@
 python -m stages.base --profile data/profile --source data/models/smollm2-135m --out data/base
 """
 
-import argparse
 from pathlib import Path
 
+from abacus.core.options import Options
 from abacus.core.process import run
 from abacus.core.quiet import framework_log
 from abacus.formats import source
@@ -16,7 +16,7 @@ from abacus.profile.model import DirectorySource, Llama
 
 def main() -> None:
     """Write model.ckpt, model.json, tokenizer.json and tokenizer_config.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = Options("python -m stages.base", __doc__)
     parser.add_argument("--profile", type=Path, required=True, help="folder that stage configure has written")
     parser.add_argument(
         "--source", type=Path, required=True, help="folder of your own model (data/models/PROFILE)"

@@ -6,10 +6,10 @@
 DVC runs it first, so that what is wrong is found before anything is trained, and before an old output is removed.
 """
 
-import argparse
 from pathlib import Path
 
 from abacus.core.files import replacing
+from abacus.core.options import Options
 from abacus.core.params import PATH
 from abacus.core.process import run
 from abacus.pipeline import judge
@@ -18,7 +18,7 @@ from abacus.profile.load import load
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Options("python -m stages.configure", __doc__)
     parser.add_argument("--base", type=Path, required=True, help="what every profile lies over")
     parser.add_argument("--profile", type=Path, required=True)
     parser.add_argument(

@@ -3,18 +3,18 @@
 python -m stages.converse --train data/train-v2.json --out data/train-v2-conversation.json
 """
 
-import argparse
 import json
 from pathlib import Path
 
 from abacus.core.files import replacing
+from abacus.core.options import Options
 from abacus.core.process import run
 from abacus.data.conversation import converse
 from abacus.data.rows import progress, read_rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write training rows as conversations.")
+    parser = Options("python -m stages.converse", __doc__)
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     to = parser.parse_args()

@@ -4,11 +4,11 @@ python -m stages.evaluate --predictions data/predictions/N --out metrics/checkpo
     --categories metrics/categories/N.csv --answers metrics/answers/N.csv
 """
 
-import argparse
 from pathlib import Path
 
 from abacus.core.documents import write_csv, write_json
 from abacus.core.files import replacing
+from abacus.core.options import Options
 from abacus.core.params import PATH
 from abacus.core.process import run
 from abacus.problems.categories import CATEGORIES
@@ -19,7 +19,7 @@ from abacus.scoring.metrics import by_category, scores
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Score one checkpoint's predictions.")
+    parser = Options("python -m stages.evaluate", __doc__)
     for name in ("predictions", "out", "categories", "answers"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)

@@ -4,9 +4,9 @@ python -m stages.finetune --train data/profile/train.yaml --base data/base
     --mindrecord data/train-v2.mindrecord --out checkpoints
 """
 
-import argparse
 from pathlib import Path
 
+from abacus.core.options import Options
 from abacus.core.process import run
 from abacus.core.quiet import framework_log
 from abacus.training.configuration import read_training
@@ -15,7 +15,7 @@ from abacus.training.run import Places, check_inputs, fine_tune
 
 def main() -> None:
     """Check what can be checked without MindSpore, then train and export."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Options("python -m stages.finetune", __doc__)
     parser.add_argument("--train", type=Path, required=True, help="what stage configure says of the training")
     parser.add_argument("--base", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--mindrecord", type=Path, required=True, help="training rows")

@@ -10,7 +10,6 @@ counted and left out (`inputs.overlap`). A row that would be cut is left out too
 one; if these are more than a few, the stage stops. The same input gives the same bytes.
 """
 
-import argparse
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,6 +17,7 @@ from tqdm import tqdm
 from abacus.core.documents import write_json
 from abacus.core.errors import InputError
 from abacus.core.files import check_room
+from abacus.core.options import Options
 from abacus.core.params import PATH, section
 from abacus.core.process import run
 from abacus.core.quiet import framework_log
@@ -36,7 +36,7 @@ from abacus.text.tokenizer import Tokenizer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write training conversations as MindRecord.")
+    parser = Options("python -m stages.mindrecord", __doc__)
     for name in ("profile", "base", "conversations", "test", "squad", "out", "metrics"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)

@@ -7,13 +7,13 @@ Writes math.jsonl and squad.jsonl (question, reference, completion, whether it e
 negative log-likelihood of the reference in nats) and about.json (what answered, and how).
 """
 
-import argparse
 from pathlib import Path
 
 from tqdm import tqdm
 
 from abacus.core.documents import write_json
 from abacus.core.files import replacing
+from abacus.core.options import Options
 from abacus.core.params import PATH, section
 from abacus.core.process import run
 from abacus.core.quiet import framework_log
@@ -33,7 +33,7 @@ from abacus.problems.recipe import read_recipe
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Answer problems and questions with one checkpoint.")
+    parser = Options("python -m stages.predict", __doc__)
     for name in ("profile", "base", "adapter", "math", "squad", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from abacus.core.documents import write_csv, write_json
 from abacus.core.files import replacing
+from abacus.core.options import Options
 from abacus.core.params import PATH, section
 from abacus.core.process import run
 from abacus.core.workers import Ordered, cores, workers
@@ -26,7 +27,7 @@ from abacus.data.selection import Prepare, Unfit, check_enough, right, sift, spl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make training and test rows of the raw rows.")
+    parser = Options("python -m stages.prepare", __doc__)
     for name in ("raw", "train", "test", "rejected", "metrics", "categories"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)

@@ -6,11 +6,11 @@ python -m stages.report --metrics metrics/checkpoints --answers metrics/answers
 Checkpoint 0 is the base model; the gate is 90 % of its F1 and EM (MindFormers' definition).
 """
 
-import argparse
 from pathlib import Path
 
 from abacus.core.documents import write_json
 from abacus.core.files import replacing
+from abacus.core.options import Options
 from abacus.core.params import PATH, checkpoints
 from abacus.core.process import run
 from abacus.scoring import questions
@@ -19,7 +19,7 @@ from abacus.scoring.summary import choose, read_metrics, summarise, write_table
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare the checkpoints.")
+    parser = Options("python -m stages.report", __doc__)
     for name in ("metrics", "answers", "predictions", "summary", "table"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)

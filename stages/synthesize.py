@@ -5,13 +5,13 @@
 800 000 Chinese rows, shuffled, then 9 993 English ones; without duplicates 538 949 + 9 993.
 """
 
-import argparse
 import gc
 from pathlib import Path
 
 from tqdm import tqdm
 
 from abacus.core.errors import InputError
+from abacus.core.options import Options
 from abacus.core.params import PATH, section
 from abacus.core.process import run
 from abacus.data.rows import write_rows
@@ -20,7 +20,7 @@ from abacus.synthesis.rows import ENGLISH, Synthesize, scaled, synthesize
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make the embedded raw data.")
+    parser = Options("python -m stages.synthesize", __doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)
     arguments = parser.parse_args()

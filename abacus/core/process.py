@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from abacus.core.errors import InputError, one_line, redacted
+from abacus.core.plain import plain, uncoloured
 
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 TOLD = "ABACUS_TOLD_OF_SIGNALS"  # set by a process of ours that tells of its stages' end, too
@@ -32,6 +33,9 @@ def run(main: Callable[[], int | None]) -> None:
     printed is UTF-8 in any locale.
     """
     speak_utf8()
+    sys.stdout = uncoloured(sys.stdout)
+    if sys.stderr:  # nor closed by whoever started us
+        sys.stderr = plain(uncoloured(sys.stderr))
     # A stopped run tidies up like an interrupted one. What `nohup` or a shell's `&` have ignored stays so.
     for number in ENDING:
         if signal.getsignal(number) != signal.SIG_IGN:

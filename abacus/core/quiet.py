@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from abacus.core.errors import InputError, redacted
+from abacus.core.plain import plain
 from abacus.core.process import asked_to_end
 
 # How MindSpore, C++ and a thread that cannot be started say so.
@@ -80,7 +81,7 @@ def _redirected(path: Path) -> Iterator[TextIO]:
             for fd in saved:
                 os.dup2(log, fd)
             try:
-                yield user
+                yield plain(user)
             except (InputError, OSError):  # one line says it all
                 raise
             except SystemExit as error:  # none of ours: it would end the process with no word

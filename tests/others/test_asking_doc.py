@@ -34,3 +34,11 @@ def test_the_keys_of_json_are_those_that_are_written():
     known = truth("1 + 1", Recipe(workings="reference", decimals=4)).document().keys()
     written = {*known, *Judgement._fields, "said", "by", "completion", "ended"}
     assert set(re.findall(r"`([a-z]+)`", said)) == written
+
+
+def test_the_commands_that_print_json_are_named():
+    (named,) = re.findall(r"^(.*?) take `JSON=1`", TEXT, re.MULTILINE | re.DOTALL)
+    those = {name for name in table() if "--json" in Parser(table()[name]).format_help()}
+    assert {
+        name.removeprefix("make ") for name in re.findall(r"`([a-z ]+)`", named.rpartition("\n\n")[2])
+    } == those

@@ -31,9 +31,11 @@ def main(args: argparse.Namespace) -> None:
     judge.everything()
     reproduce("report", quiet=True)
     numbers = checkpoints()
-    if args.json:
-        found = {"summary": read_json(SUMMARY, "what stage report has written")}
-        found["checkpoints"] = read_metrics(FOLDER, numbers)
-        print(json.dumps(found, ensure_ascii=False, indent=2))
-    else:
-        print(printed(numbers))
+    print(as_json(numbers) if args.json else printed(numbers))
+
+
+def as_json(numbers: list[int]) -> str:
+    """The summary, and the metrics of these checkpoints by number."""
+    summary = read_json(SUMMARY, "what stage report has written")
+    found = {"summary": summary, "checkpoints": read_metrics(FOLDER, numbers)}
+    return json.dumps(found, ensure_ascii=False, indent=2)

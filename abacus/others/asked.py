@@ -60,14 +60,14 @@ def read_test(params: Path, math: Path = MATH) -> Test:
 def read_given(path: Path, test: Test) -> Given:
     """Read answers; InputError names the file and the line of one that is no answer to a question, or a second one."""
     problems = {row.problem for row in test.math}
-    ids = {one.id for one in test.reading}
+    ids = frozenset(one.id for one in test.reading)
     texts = Counter(one.question for one in test.reading)
     by_text = {one.question: one.id for one in test.reading}
     given = Given({}, {}, 0)
     lines: dict[str, int] = {}
     for number, row in read_objects(path):
         place = f"{path}, line {number}"
-        name, asked = _asked(row, place)
+        name, asked = _asked(row, place, test.left_out | ids)
         if name == "id":
             into, key = (given.reading, asked) if asked in ids else (given.math, asked)
         else:
@@ -92,17 +92,21 @@ def read_given(path: Path, test: Test) -> Given:
     return given
 
 
-def _asked(row: dict[str, Any], place: str) -> tuple[str, str]:
-    """The key by which a row names its question, and what it says there; InputError for what is no answer."""
+def _asked(row: dict[str, Any], place: str, ids: frozenset[str]) -> tuple[str, str]:
+    """The key by which a row names its question, and what it says there; InputError for what is no answer.
+
+    An id that is none of `ids` is somebody's own, if there is a text.
+    """
     if "completion" not in row:
         raise InputError(place, f"key 'completion' is missing: {clip(row)}", EXPECTED)
-    names = [name for name in ("id", *NAMES) if isinstance(row.get(name), str)]
+    names = [name for name in (*NAMES, "id") if isinstance(row.get(name), str)]
     if not names:
         raise InputError(place, f"key 'question' is missing: {clip(row)}", EXPECTED)
     for name, kind, what in (("completion", str, "text"), ("ended", bool, "true or false")):
-        if not isinstance(row.get(name, True if kind is bool else ""), kind):
+        if name in row and not isinstance(row[name], kind):
             raise InputError(place, f"'{name}' is {clip(str(row[name]))}", what)
-    return names[0], row[names[0]].strip()
+    name = "id" if row.get("id") in ids else names[0]
+    return name, row[name].strip()
 
 
 def _counts(test: Test) -> str:

@@ -123,6 +123,13 @@ def test_a_reading_question_may_be_named_by_its_text_and_a_problem_as_predict_na
     given = read_given(written(tmp_path / "x.jsonl", rows), test_set)
     assert given.reading == {"d": {"completion": "now", "ended": True}}
     assert list(given.math) == [test_set.math[3].problem]
+    own = [
+        {**rows[1], "id": "17"},
+        {**rows[0], "id": "18"},
+        {"id": "b", "question": "Who?", "completion": "x"},
+    ]
+    found = read_given(written(tmp_path / "y.jsonl", own), test_set)
+    assert (found.math, list(found.reading)) == (given.math, ["d", "b"]), "an id of their own does no harm"
 
 
 A = {"id": "a", "completion": "here"}

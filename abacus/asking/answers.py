@@ -10,7 +10,7 @@ from abacus.text.prompt import Completion, Prompt, Prompter
 from abacus.text.tokenizer import Tokenizer
 from abacus.weights.architecture import Architecture, Weights, check_same, read_architecture
 
-GRAPHS = Path("logs/graphs")
+GRAPHS = Path("logs/graphs-ask")  # MindSpore takes those of another program, as predict's, for changed ones
 Stream = Callable[[str, Prompt, Callable[[list[int]], object]], Completion]
 
 

@@ -8,9 +8,9 @@ from abacus.asking.pieces import Pieces
 from abacus.inference.answering import How
 from abacus.text.prompt import Completion, Prompt, Prompter
 from abacus.text.tokenizer import Tokenizer
-from abacus.weights.architecture import Weights, check_same, read_architecture
+from abacus.weights.architecture import Architecture, Weights, check_same, read_architecture
 
-GRAPHS = Path("logs/graphs")
+GRAPHS = Path("logs/graphs-ask")  # MindSpore takes those of another program, as predict's, for changed ones
 Stream = Callable[[str, Prompt, Callable[[list[int]], object]], Completion]
 
 
@@ -41,7 +41,8 @@ def opened(how: How, base: Path, adapters: dict[str, Path | None], screen: TextI
     tokenizer = Tokenizer.load(base)
     weights = load_checkpoint(base / "model.ckpt")
     models = {name: fold(weights, adapter) if adapter else weights for name, adapter in adapters.items()}
-    stream = (_cached if how.decode.engine == "cached" else _framework)(how, models, tokenizer)
+    decoders = _cached if how.decode.engine == "cached" else _framework
+    stream = decoders(how, models, architecture, tokenizer)
     prompt = how.prompt
     return Voices(tuple(models), Prompter(tokenizer, prompt.template, prompt.bos, prompt.reading), stream)
 
@@ -50,24 +51,21 @@ def _limits(how: How) -> dict[str, int]:
     return {"max_new_tokens": how.decode.math_new_tokens, "min_new_tokens": how.decode.min_new_tokens}
 
 
-def _cached(how: How, models: dict[str, Weights], tokenizer: Tokenizer) -> Stream:
+def _cached(how: How, models: dict[str, Weights], architecture: Architecture, tokenizer: Tokenizer) -> Stream:
     from abacus.asking.streaming import StreamingDecoder
 
-    # The batch is predict's: so are then the graphs, which that stage may have compiled already.
+    # The batch is predict's, so that sums are rounded as there and an answer is the same to the token.
     size = how.decode.batch_size
-    decoder = StreamingDecoder(
-        models, how.llama.architecture, eos_id=tokenizer.eos_id, batch_size=size, graphs=GRAPHS
-    )
+    decoder = StreamingDecoder(models, architecture, eos_id=tokenizer.eos_id, batch_size=size, graphs=GRAPHS)
     return lambda name, prompt, seen: decoder.stream(name, prompt, seen, **_limits(how))
 
 
-def _framework(how: How, models: dict[str, Weights], tokenizer: Tokenizer) -> Stream:
+def _framework(
+    how: How, models: dict[str, Weights], architecture: Architecture, tokenizer: Tokenizer
+) -> Stream:
     """MindFormers' own decoder, which gives its answer whole."""
     from abacus.inference.framework import FrameworkDecoder
 
     ids = {"eos_id": tokenizer.eos_id, "pad_id": tokenizer.pad_id}
-    made = {
-        name: FrameworkDecoder(how, weights, how.llama.architecture, **ids)
-        for name, weights in models.items()
-    }
+    made = {name: FrameworkDecoder(how, found, architecture, **ids) for name, found in models.items()}
     return lambda name, prompt, seen: made[name].complete([prompt], **_limits(how))[0]

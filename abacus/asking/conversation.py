@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from abacus.asking.answers import Voices
@@ -48,17 +48,17 @@ def _spoken(out: TextIO) -> Iterator[None]:
         os.close(log)
 
 
-def piped(stream: Any, faults: list[InputError]) -> Iterator[tuple[int, str]]:
+def piped(stream: Any, refuse: Callable[[InputError], object]) -> Iterator[tuple[int, str]]:
     """The questions of a stream of bytes, one a line that is not blank, with the line's number.
 
-    A line that is no text is put into `faults`; the others are answered.
+    `refuse` gets what is wrong with a line that is no text; the others are answered.
     """
     for number, raw in enumerate(stream, 1):
         try:
             text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8").strip()
         except UnicodeDecodeError as error:
             found = f"byte {error.start + 1} is not UTF-8"
-            faults.append(InputError(f"standard input, line {number}", found, "a question"))
+            refuse(InputError(f"standard input, line {number}", found, "a question"))
             continue
         if text:
             yield number, text
@@ -82,6 +82,10 @@ class Shown:
             self._write(f"  ({_verdict(judged(known, text, recipe, done.ended), done.ended)})\n")
         self._line(TRUE, f"{known.answer}  ({known.working})" if known.working else f"not known: {known.why}")
         self._write("\n")
+
+    def end(self) -> None:
+        """End an answer that stopped where a model's name stands."""
+        self._write("\n\n")
 
     def _line(self, name: str, text: str) -> None:
         self._write(f"{name:{WIDTH}}{visible(text)}\n")
@@ -121,6 +125,9 @@ class Written:
             flush=True,
         )
 
+    def end(self) -> None:
+        """Of a question that is not answered there is no object."""
+
 
 def converse(
     voices: Voices,
@@ -132,20 +139,23 @@ def converse(
 ) -> int:
     """Answer one question, or all that come; return 1 if any could not be asked, which is said on `screen`."""
     faults: list[InputError] = []
+
+    def refuse(fault: InputError) -> None:
+        faults.append(fault)
+        print(f"error: {fault}", file=screen)
+
     if question is not None:
         asked: Iterator[tuple[int, str]] = iter([(0, question)])
     elif sys.stdin.isatty():
         print(f"one question a line; `{LIST}` shows the forms, Ctrl-D ends", file=screen)
         asked = ((0, typed) for typed in terminal(out))
     else:
-        asked = piped(sys.stdin.buffer, faults)
+        asked = piped(sys.stdin.buffer, refuse)
     for number, text in asked:
         try:
             shown.answer(voices, text, recipe)
         except InputError as error:
             place = f"standard input, line {number}" if number else error.place
-            faults.append(InputError(place, error.found, error.expected, error.advice))
-            print(file=out)
-    for fault in faults:
-        print(f"error: {fault}", file=screen)
+            shown.end()
+            refuse(InputError(place, error.found, error.expected, error.advice))
     return int(bool(faults))

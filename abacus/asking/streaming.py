@@ -17,7 +17,7 @@ Seen = Callable[[list[int]], object]  # gets all new ids so far
 class StreamingDecoder(CachedDecoder):
     """A CachedDecoder that answers with the weights that it is told to, one prompt at a time.
 
-    A graph takes a minute or two to compile on a slow machine: LoRA moves no shape, so the models share it, and what
+    Graphs take long to compile. LoRA moves no shape, so the models share them, and what
     differs between them is put in before an answer.
     """
 

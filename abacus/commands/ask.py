@@ -17,6 +17,7 @@ from pathlib import Path
 from abacus.asking.answers import opened
 from abacus.asking.conversation import Shown, Written, converse
 from abacus.core.documents import read_json
+from abacus.core.errors import InputError
 from abacus.core.params import PATH
 from abacus.core.process import Stopped
 from abacus.core.quiet import framework_log
@@ -53,6 +54,8 @@ def main(args: argparse.Namespace) -> int:
 def ask(args: argparse.Namespace) -> int:
     """Open the models, and answer what is asked; return 1 if a question could not be."""
     number = default() if args.checkpoint is None and args.adapter is None else args.checkpoint
+    if number is None and args.adapter is None:
+        raise InputError(CHECKPOINTS, "holds no checkpoint", "one to ask", "`make repro` makes them")
     adapter = checkpoint_folder(args.adapter, number)
     check_base(args.base, adapter)
     how, recipe = how_asked(args.profile), read_recipe(args.params)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import subprocess
+import time
 
 import pytest
 import yaml
@@ -104,6 +105,20 @@ def test_an_experiment_in_the_workspace_is_one_of_another_learning_rate(clone):
     assert rates == {"workspace": "0.002", branch: "0.001", "rate": "0.002"}
 
 
+@pytest.mark.slow
+def test_plots_and_parameters_of_two_versions_are_compared(clone):
+    """`dvc plots diff` draws both of an experiment and the commit it began at; `dvc params diff` names what was changed."""
+    found = json.loads(clone.ok("dvc", "plots", "diff", "--json", "HEAD", "rate"))
+    assert "errors" not in found
+    (loss,) = found["data"]["training loss"]
+    assert set(loss["revisions"]) == {"HEAD", "rate"}
+    clone.ok("dvc", "plots", "diff", "HEAD", "rate", "-o", str(clone.folder / "dvc_plots"))
+    assert (clone.folder / "dvc_plots/index.html").is_file()
+    assert params_of(clone, "HEAD", "rate").keys() == {"profiles/tiny.yaml"}
+    assert "lr_schedule.learning_rate" in clone.ok("dvc", "params", "diff", "HEAD", "rate")
+    assert "metrics/checkpoints/1.json" in clone.ok("dvc", "metrics", "diff", "HEAD", "rate")
+
+
 def test_an_experiment_is_applied_and_taken_back(clone):
     clone.ok("git", "checkout", "-q", ".")
     clone.ok("dvc", "checkout")
@@ -131,6 +146,43 @@ def test_an_experiment_elsewhere_has_all_that_it_needs(clone, how, change, file)
     assert ran(said) == {"configure"}
     assert clone.ok("git", "status", "--porcelain") == ""
     assert params_of(clone, "HEAD", name).keys() == {file}
+
+
+@pytest.mark.slow
+def test_the_queue_works_in_the_background(clone):
+    """`dvc queue start`: a worker of DVC's own runs what was queued, has the environment, and ends by itself."""
+    clone.ok("dvc", "exp", "run", "--queue", "-n", "queued", "-S", SAME_TOO)
+    assert "Queued" in clone.ok("dvc", "queue", "status")
+    clone.ok("dvc", "queue", "start", "-j", "1")
+    try:
+        for _ in range(600):
+            said = clone.ok("dvc", "queue", "status")
+            if "Queued" not in said and "Running" not in said:
+                break
+            time.sleep(1)
+    finally:
+        clone.ok("dvc", "queue", "stop")
+    assert "Success" in said, said + clone.run("dvc", "queue", "logs", "queued").stdout
+    assert "queued" in clone.ok("dvc", "exp", "list", "--name-only")
+    assert params_of(clone, "HEAD", "queued").keys() == {"profiles/tiny.yaml"}
+    assert clone.ok("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+def test_plain_push_and_pull_by_a_folder(clone, tmp_path):
+    """A remote as DVC's documentation begins with one, a local folder: what was pushed is pulled, and nothing runs."""
+    here = clone.fresh(tmp_path / "here")
+    here.ok("dvc", "remote", "add", "-f", "-d", "folder", str(tmp_path / "remote"))
+    here.ok("dvc", "cache", "dir", "--local", str(clone.folder / ".dvc/cache"))
+    here.ok("dvc", "checkout")
+    here.ok("dvc", "push")
+    here.commit("a folder")
+    there = here.fresh(tmp_path / "there")
+    there.ok("dvc", "pull")
+    assert json.loads(there.ok("dvc", "status", "--json")) == {}
+    assert "in sync" in there.ok("dvc", "status", "--cloud")
+    assert ran(there.ok("dvc", "repro")) == set()
+    assert there.files() == here.files()
 
 
 @pytest.mark.slow

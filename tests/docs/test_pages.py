@@ -3,11 +3,15 @@
 import ast
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from abacus.profile import concerns
 from abacus.profile.model import SOURCES, Decode, Finetune, Launch, Live, Packing, Prompt
+from tests.docs.commands import lines
 from tests.workspace import ROOT
 
 FAQ = (ROOT / "docs/faq.md").read_text(encoding="utf-8")
@@ -87,6 +91,23 @@ def test_what_the_tutorial_shows_of_a_recipe_is_what_it_writes(tmp_path, stage, 
     shown = [json.loads(line) for line in text.splitlines() if line.startswith('{"problem"')]
     assert len(shown) == 6
     rows = write_lines(tmp_path / "rows.jsonl", *({"problem": row["problem"]} for row in shown[:3]))
-    for words, lines in (([], shown[:3]), (["DECIMALS=2"], shown[3:])):
+    for words, expected in (([], shown[:3]), (["DECIMALS=2"], shown[3:])):
         done = stage("workings", f"RAW={rows}", *words)
-        assert [json.loads(line) for line in done.stdout.splitlines()] == lines
+        assert [json.loads(line) for line in done.stdout.splitlines()] == expected
+
+
+def test_an_alpaca_file_becomes_rows_as_the_page_says(tmp_path, stage):
+    (line,) = (
+        one
+        for one in lines((ROOT / "docs/from-llama-factory.md").read_text(encoding="utf-8"))
+        if "alpaca" in one
+    )
+    (tmp_path / "data").mkdir()
+    alpaca = [{"instruction": "计算 1.00 + 2.00 等于多少？", "input": "", "output": "3"}]
+    (tmp_path / "alpaca.json").write_text(json.dumps(alpaca), encoding="utf-8")
+    folder = Path(sys.executable).parent
+    subprocess.run(["bash", "-c", f'PATH="{folder}:$PATH"; {line}'], cwd=tmp_path, check=True)
+    out = tmp_path / "conversations.json"
+    assert stage("converse", "--train", tmp_path / "data/mine.json", "--out", out).returncode == 0
+    (made,) = json.loads(out.read_text(encoding="utf-8"))
+    assert [turn["value"] for turn in made["conversations"]] == [alpaca[0]["instruction"], "3"]

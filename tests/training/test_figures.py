@@ -143,7 +143,7 @@ def test_no_host_is_contacted_and_git_stays_as_it_is(template, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (template / "dvclive" / REPORT).is_file()
     for path in sorted((template / "dvclive").rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()

@@ -27,6 +27,7 @@ PARAMS, METRICS, REPORT, VEGA, EVENTS = (
     "tensorboard",
 )
 RUN = "run"  # in params.yaml: the run whose figures these are
+VEGA_LITE = "5.21"  # of the version that DVC's templates are written for
 REFRESH = 5  # seconds
 SHARE = 0.02  # of a training's time, at most, that its page may take
 # DVCLive's own page loads its scripts from a host; this one has them beside it.
@@ -78,6 +79,10 @@ class Tables:
         self._drawn, self._took = 0.0, 0.0
         summary.unlink(missing_ok=True)
         self._live = Live(str(folder), save_dvc_exp=False, dvcyaml=False)
+        if (
+            self._live._dvc_repo
+        ):  # it has looked which commit this is; git's files would be open until Python ends
+            self._live._dvc_repo.close()
         self._live.log_param(RUN, run)
         self._write_vega()
 
@@ -133,7 +138,7 @@ class Tables:
 
         if not (self._folder / VEGA).is_file():
             with replacing(self._folder / VEGA) as part:
-                part.write_text(vl_convert.javascript_bundle(), encoding="utf-8")
+                part.write_text(vl_convert.javascript_bundle(vl_version=VEGA_LITE), encoding="utf-8")
 
 
 class Events:

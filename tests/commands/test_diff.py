@@ -183,3 +183,9 @@ def test_the_file_and_line_that_cannot_be_read_are_named(versions, monkeypatch):
     finally:
         metric.write_text(before, encoding="utf-8")
         place.unlink()
+
+
+def test_the_figures_of_a_running_training_are_compared_with_nothing():
+    """No commit has them."""
+    found = {"metrics/live/training.json": {"loss": {"old": None, "new": 1.5}}}
+    assert lines(found) == lines({})

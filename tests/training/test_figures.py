@@ -11,15 +11,19 @@ import sys
 from pathlib import Path
 
 import mindspore
+import numpy as np
 import pytest
 import yaml
 from mindspore.train import RunContext
 from mindspore.train.callback import _InternalCallbackParam
 from tensorboardX.proto.event_pb2 import Event
 
+from abacus.profile.model import PACKED_FIELDS
 from abacus.training.figures import EVENTS, REPORT, VEGA, Figures
 from abacus.training.live import LiveFigures
 from abacus.training.progress import Step
+from abacus.training.trainer import problems
+from tests.training import write_mindrecord
 
 ROOT = Path(__file__).parents[2]
 BOTH = {"dvclive": True, "tensorboard": True}
@@ -143,7 +147,7 @@ def test_no_host_is_contacted_and_git_stays_as_it_is(template, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (template / "dvclive" / REPORT).is_file()
     for path in sorted((template / "dvclive").rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
@@ -165,6 +169,14 @@ def test_nothing_that_is_seen_is_read_by_a_stage_or_kept():
     words = ["git", "check-ignore", "dvclive/report.html", "metrics/live/training.json"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.split() == words[2:]
+
+
+def test_rows_of_packed_sequences_are_counted(tmp_path):
+    """Three problems in one sequence, one and padding in the other: two on the average."""
+    numbers = ([1, 1, 2, 3], [1, 1, 0, 0])
+    data = [{field: np.array(rows, np.int32) for field in PACKED_FIELDS} for rows in numbers]
+    write_mindrecord(tmp_path / "packed.mindrecord", data)
+    assert problems(tmp_path / "packed.mindrecord") == 2
 
 
 def context(step: int) -> RunContext:

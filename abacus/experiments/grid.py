@@ -55,7 +55,9 @@ class Grid(Model):
     def _is_whole(self) -> "Grid":
         given = [name for name in BUDGETS if getattr(self, name) is not None]
         if len(given) != 1:
-            raise InputError("", f"{' and '.join(given) or 'no budget'} is given", f"one of: {', '.join(BUDGETS)}")
+            raise InputError(
+                "", f"{' and '.join(given) or 'no budget'} is given", f"one of: {', '.join(BUDGETS)}"
+            )
         for key, names in (("baseline", [self.baseline]), ("more_seeds", list(self.more_seeds))):
             for name in names:
                 if name not in self.runs:

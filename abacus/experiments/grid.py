@@ -46,7 +46,7 @@ class Grid(Model):
     seeds: Annotated[
         list[Annotated[int, whole(1, 2**31 - 1)]], Field(min_length=1, description="a list of numbers")
     ]
-    params: Mapped = Field(default_factory=dict)
+    all: Change = Change()
     runs: Annotated[dict[str, Change], Field(min_length=1, description="a mapping of runs")]
     # Runs that have other seeds than the rest.
     more_seeds: dict[str, list[Annotated[int, whole(1, 2**31 - 1)]]] = Field(default_factory=dict)
@@ -114,7 +114,8 @@ def planned(grid: Grid, place: Path, params: Path = PATH) -> list[Planned]:
     if grid.profile not in load.names():
         raise InputError(place, f"profile is {grid.profile!r}", f"one of: {', '.join(load.names())}")
     overlay = read_yaml(load.PROFILES / f"{grid.profile}.yaml")
-    shared = changed(under, grid.params, place, "params")
+    shared = changed(under, grid.all.params, place, "all.params")
+    overlay = load.merge(overlay, grid.all.profile)
     found = []
     for name, change in grid.runs.items():
         own = changed(shared, change.params, place, f"runs.{name}.params")

@@ -80,8 +80,8 @@ def comparison(grid: Grid, runs: Board, run: str) -> Compared | None:
     """A recipe beside the baseline, on the seeds that both have."""
     if run == grid.baseline or grid.baseline not in runs:
         return None
-    sides = ({one.plan.seed: one.outcomes for one in runs[name]} for name in (grid.baseline, run))
-    return compare(*sides, "math_strict")
+    old, new = ({one.plan.seed: one.outcomes for one in runs[name]} for name in (grid.baseline, run))
+    return compare(old, new, "math_strict")
 
 
 def tables(grid: Grid, runs: Board) -> dict[str, list[list[str]]]:
@@ -121,7 +121,9 @@ def _differences(grid: Grid, runs: Board, found: list[dict[str, Any]]) -> list[l
     table = [["recipe", "seeds", "points", "gained", "lost", "p", "so it is"]]
     for run in (row["recipe"] for row in found):
         if one := comparison(grid, runs, run):
-            points = interval(f"{one.difference.mean:+.2f}", *one.difference.interval)
+            # Where no answer has changed nothing can be drawn but that, which says little.
+            bounds = one.difference.interval if one.gained or one.lost else ()
+            points = interval(f"{one.difference.mean:+.2f}", *bounds)
             p = f"{one.p:.3f}" if one.p >= LEAST else f"< {LEAST}"
             table.append([run, str(one.seeds), points, str(one.gained), str(one.lost), p, one.verdict])
     return table

@@ -52,11 +52,9 @@ def main() -> None:
     judge.everything()
     reproduce("mindrecord")
     figures = validated(Figures, read_json(MINDRECORD, "the rows' figures"), MINDRECORD)
-    rows, last = (
-        load.profile(load.chosen()).document.abacus.finetune.batch_rows,
-        plan["params"]["checkpoints"][-1],
-    )
-    steps = budget(*plan["budget"], figures, rows, last)
+    finetune = load.profile(load.chosen()).document.abacus.finetune
+    (kind, amount), last = plan["budget"], plan["params"]["checkpoints"][-1]
+    steps = budget(kind, amount, figures, finetune.batch_rows, last)
     plan["params"]["finetune"]["steps_per_checkpoint"] = steps.steps_per_checkpoint
     _write(PATH, plan["params"])
     print(f"{plan['name']}: {steps.steps} steps, {steps.trained_tokens:,} trained tokens", file=sys.stderr)

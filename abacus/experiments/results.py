@@ -38,7 +38,7 @@ class Found(NamedTuple):
     result: Result
     outcomes: Outcomes
     other: bool  # it was another run: other parameters, profile or budget
-    older: list[str]  # code and data that have changed since
+    older: list[str]  # code that has changed since
 
 
 def folder(grid: str) -> Path:
@@ -63,10 +63,7 @@ def find(grid: str, plans: Iterable[Planned]) -> dict[str, Found]:
 
 
 def sources(root: Path = Path()) -> dict[str, str]:
-    """A short hash of each file and package of code that a stage of dvc.yaml names as a dep.
-
-    Not of their comments' whereabouts: of all bytes, as DVC takes them.
-    """
+    """A short hash of each file and package of code that a stage of dvc.yaml names as a dep."""
     stages = read_yaml(root / PIPELINE)["stages"]
     deps = {dep for name, stage in stages.items() if name != JUDGING for dep in stage.get("deps", [])}
     code = sorted(dep for dep in deps if dep.startswith(("abacus/", "stages/")))

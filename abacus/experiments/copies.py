@@ -53,7 +53,8 @@ def _lend(inside: Path) -> None:
     with opened() as repo:
         cache = repo.cache.local_cache_dir
     (inside / READY).write_text(f"[cache]\n    dir = {cache}\n", encoding="utf-8")
-    if WHEELS.is_dir() and not (inside / WHEELS).exists():
+    if not (inside / WHEELS).exists():
+        WHEELS.mkdir(parents=True, exist_ok=True)  # so that what one copy has fetched the next one has
         (inside / WHEELS.parent).mkdir(exist_ok=True)
         (inside / WHEELS).symlink_to(WHEELS.resolve(), target_is_directory=True)
     pins = sorted(str(path.relative_to(inside)) for path in inside.glob("data/**/*.dvc") if path.is_file())

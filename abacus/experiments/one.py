@@ -1,6 +1,6 @@
 """One run of a grid, in its copy of the repository: data, number of steps, training, scores, an experiment of DVC's.
 
-    python -m abacus.experiments.one --plan plan.json --out experiments/results/GRID/RUN-seed.json
+    python -m abacus.experiments.one --plan plan.json --out RUN-seed.json
 
 Killed and started again it goes on: DVC takes what is done from its cache, a training begins at its last checkpoint.
 """

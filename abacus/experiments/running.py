@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from abacus.core.documents import write_json
 from abacus.core.errors import InputError
-from abacus.core.files import alone
+from abacus.core.files import alone, replacing
 from abacus.core.git import git
 from abacus.core.process import TOLD, Stopped, end_with_parent
 from abacus.experiments.copies import copied
@@ -50,7 +50,7 @@ def run_all(grid: str, budget: tuple[str, int], plans: list[Planned], jobs: int,
                     if one.process.returncode:
                         failed.append(one.plan.name)
                     else:
-                        bring(one, experiment(grid, one.plan))
+                        bring(one, grid)
         except (KeyboardInterrupt, Stopped):
             end(at_work)
             raise
@@ -70,7 +70,7 @@ def start(grid: str, budget: tuple[str, int], plan: Planned, place: Path, log: b
         written, plan._asdict() | {"name": plan.name, "budget": budget, "experiment": experiment(grid, plan)}
     )
     print(f"{plan.name}: in {inside}", file=sys.stderr, flush=True)
-    out = (folder(grid) / f"{plan.name}.json").resolve()
+    out = place / f"{plan.name}.json"
     words = [sys.executable, "-m", "abacus.experiments.one", "--plan", str(written), "--out", str(out)]
     said = (place / f"{plan.name}.log").open("ab") if log else sys.stderr
     process = subprocess.Popen(
@@ -79,8 +79,12 @@ def start(grid: str, budget: tuple[str, int], plan: Planned, place: Path, log: b
     return Started(plan, place / plan.name, process)
 
 
-def bring(one: Started, name: str) -> None:
-    """Bring a finished run's experiment into this clone, where `dvc exp show` finds it, and remove the copy."""
+def bring(one: Started, grid: str) -> None:
+    """Bring a finished run's experiment into this clone, where `dvc exp show` finds it, then its result; remove the copy.
+
+    The result is what says that a run is done: killed before it is there, the run goes on and ends soon.
+    """
+    name = experiment(grid, one.plan)
     ref = git("for-each-ref", "--format=%(refname)", f"refs/exps/**/{name}", folder=one.place).split()[-1]
     git(
         "-c",
@@ -92,8 +96,13 @@ def bring(one: Started, name: str) -> None:
         str(one.place),
         f"+{ref}:{ref}",
     )
+    for end in (".csv", ".json"):
+        made = one.place.with_name(f"{one.plan.name}{end}")
+        with replacing(folder(grid) / made.name) as part:
+            shutil.copyfile(made, part)
+        made.unlink()
     shutil.rmtree(one.place)
-    (one.place.parent / f"{one.plan.name}.plan.json").unlink()
+    one.place.with_name(f"{one.plan.name}.plan.json").unlink()
 
 
 def end(at_work: list[Started]) -> None:

@@ -3,9 +3,11 @@
 import pytest
 import yaml
 
+from abacus.core.documents import read_yaml
 from abacus.core.errors import InputError
 from abacus.experiments.budget import Figures, a_step, budget
 from abacus.experiments.grid import GRIDS, names, planned, read_grid
+from abacus.pipeline import judge
 from abacus.profile import load
 
 GOOD = {
@@ -28,11 +30,14 @@ def plans(tmp_path, **changes):
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_grid_can_be_run(name):
+def test_every_grid_can_be_run(name, tmp_path):
     grid = read_grid(name)
     found = planned(grid, GRIDS / f"{name}.yaml")
     assert len({plan.name for plan in found}) == len({plan.key for plan in found}) == len(found)
-    assert grid.profile in load.names()
+    base, path = read_yaml(load.PROFILES / load.BASE), tmp_path / "params.yaml"
+    for plan in found:
+        path.write_text(yaml.safe_dump(plan.params), encoding="utf-8")
+        judge.judged(load.parsed(load.merge(base, plan.profile), grid.profile, plan.name), path)
 
 
 def test_the_two_that_a_conclusion_names_have_three_seeds():

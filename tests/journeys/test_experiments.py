@@ -115,7 +115,7 @@ def test_a_killed_run_goes_on(edited, number):
         start_new_session=True,
     )
     checkpoint, deadline = (
-        ".scratch/experiments/tiny/reference-42/.scratch/finetune/*/*2000*.ckpt",
+        ".scratch/experiments/tiny/reference-42/.scratch/finetune/*/checkpoint_trainable/**/*.ckpt",
         time.time() + 300,
     )
     while not list(edited.glob(checkpoint)):

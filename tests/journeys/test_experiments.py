@@ -102,7 +102,7 @@ def test_a_grid_from_nothing_to_its_leaderboard(edited):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_goes_on(edited, number):
     grid = edited / "experiments/tiny.yaml"
-    text = grid.read_text(encoding="utf-8").replace("trained_tokens: 4000", "steps: 1000")
+    text = grid.read_text(encoding="utf-8").replace("trained_tokens: 4000", "steps: 200")
     grid.write_text(text, encoding="utf-8")
     before = kept(edited)
     process = subprocess.Popen(
@@ -130,11 +130,11 @@ def test_a_killed_run_goes_on(edited, number):
     assert kept(edited) == before and not (edited / "experiments/results").exists()
     done = run(edited, "experiments", "GRID=tiny", "ONLY=reference")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "going on after step 500" in done.stdout + done.stderr
+    assert "going on after step 100" in done.stdout + done.stderr
     assert kept(edited) == before
     assert (
         json.loads((edited / "experiments/results/tiny/reference-42.json").read_text("utf-8"))["last"]["step"]
-        == 1000
+        == 200
     )
 
 

@@ -1,0 +1,61 @@
+"""Compare a grid's recipes by their results, which git keeps: no cache and no model is needed.
+
+    make leaderboard GRID=recipes [FORMAT=text]
+
+FORMAT is text, markdown, csv or json. The rows are also written to experiments/results/GRID.csv, for plots, and drawn
+in GRID.svg.
+"""
+
+import argparse
+import csv
+import json
+import sys
+
+from abacus.core.documents import write_csv
+from abacus.core.errors import InputError
+from abacus.core.files import replacing
+from abacus.experiments import drawing, results
+from abacus.experiments.grid import GRIDS, planned, read_grid
+from abacus.experiments.leaderboard import board, rows, tables
+from abacus.scoring.tables import aligned
+
+FORMATS = ("text", "markdown", "csv", "json")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--grid", required=True, help="of experiments/")
+    parser.add_argument("--format", choices=FORMATS, default="text")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print the tables; say on standard error what is missing, and what other code or another grid has made."""
+    grid = read_grid(args.grid)
+    plans = planned(grid, GRIDS / f"{args.grid}.yaml")
+    found = results.find(args.grid, plans)
+    runs = board(grid, found)
+    for plan in plans:
+        one = found.get(plan.name)
+        if one is None or one.other:
+            what = "was made with other parameters and is left out" if one else "no result yet"
+            print(f"{plan.name}: {what}; `make experiments GRID={args.grid}`", file=sys.stderr)
+        elif one.older:
+            print(f"{plan.name}: made by other code: {', '.join(one.older)}", file=sys.stderr)
+    if not runs:
+        raise InputError(results.folder(args.grid), "no results", "those of `make experiments`")
+    table = rows(grid, runs)
+    file = results.folder(args.grid).with_suffix(".csv")
+    write_csv(file, table)
+    with replacing(file.with_suffix(".svg")) as part:
+        part.write_text(drawing.svg(grid.question, table), encoding="utf-8")
+    if args.format == "json":
+        print(json.dumps(table, ensure_ascii=False, indent=2))
+    elif args.format == "csv":
+        writer = csv.DictWriter(sys.stdout, list(table[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+    else:
+        head = "### " if args.format == "markdown" else ""
+        said = [
+            f"{head}{title}\n\n{aligned(cells)}" for title, cells in tables(grid, runs).items() if cells[1:]
+        ]
+        print("\n\n".join([grid.question, *said]))

@@ -1,0 +1,1 @@
+"""Recipes compared by experiment: grids, their runs in copies, results, the leaderboard."""

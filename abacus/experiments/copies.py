@@ -1,0 +1,78 @@
+"""A copy of this folder for one run: the last commit with the edits since, DVC's cache shared, nothing here touched."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from abacus.core.errors import InputError
+from abacus.core.git import git
+from abacus.sharing.remote import opened
+
+WHEELS = Path(".cache/wheels")
+MODELS = Path("data/models")
+READY = Path(".dvc/config.local")  # written last: a copy that has it is whole
+# What a copy does not need, and what would make it another one.
+LEFT_OUT = ("experiments/results/", "metrics/")
+
+
+def copied(place: Path) -> Path:
+    """Make the copy for a run below `place`, or go on with the one that a killed run has left; the workspace in it.
+
+    Raises InputError with git's reason, say where there is no commit yet.
+    """
+    top = Path(git("rev-parse", "--show-toplevel").removesuffix("\n"))
+    inside = place / Path.cwd().relative_to(top.resolve())
+    if not (inside / READY).is_file():
+        shutil.rmtree(place, ignore_errors=True)
+        git("rev-parse", "--verify", "-q", "HEAD^{commit}")
+        git("clone", "-q", str(top), str(place))
+    _edits(inside)
+    _lend(inside)
+    return inside
+
+
+def _edits(inside: Path) -> None:
+    """Put into a copy what has been changed here, or is new and not ignored, since the last commit."""
+    names = git("ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in filter(None, dict.fromkeys(names)):
+        here, there = Path(name), inside / name
+        if name.startswith(LEFT_OUT) or name == "dvc.lock":
+            continue
+        if not here.is_file():
+            there.unlink(missing_ok=True)
+        elif not there.is_file() or there.read_bytes() != here.read_bytes():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(here, there)
+
+
+def _lend(inside: Path) -> None:
+    """Share the cache of DVC and the wheels; put in place what .dvc files hold and the base models that git ignores."""
+    with opened() as repo:
+        cache = repo.cache.local_cache_dir
+    (inside / READY).write_text(f"[cache]\n    dir = {cache}\n", encoding="utf-8")
+    if not (inside / WHEELS).exists():
+        WHEELS.mkdir(parents=True, exist_ok=True)  # so that what one copy has fetched the next one has
+        (inside / WHEELS.parent).mkdir(exist_ok=True)
+        (inside / WHEELS).symlink_to(WHEELS.resolve(), target_is_directory=True)
+    pins = sorted(str(path.relative_to(inside)) for path in inside.glob("data/**/*.dvc") if path.is_file())
+    if pins:
+        words = [sys.executable, "-m", "dvc", "checkout", "--quiet", "--allow-missing", *pins]
+        done = subprocess.run(words, cwd=inside, capture_output=True, encoding="utf-8", check=False)
+        if done.returncode:
+            raise InputError(inside, done.stderr.strip().removeprefix("ERROR: "), "what the .dvc files name")
+    for path in MODELS.rglob("*"):
+        there = inside / path
+        if path.is_file() and not there.exists():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            _link(path, there)
+
+
+def _link(path: Path, there: Path) -> None:
+    """Another name of a file or, on another disk, a copy."""
+    with contextlib.suppress(OSError):
+        os.link(path, there)
+        return
+    shutil.copyfile(path, there)

@@ -1,0 +1,125 @@
+"""A grid is read strictly, and its runs differ in nothing but what it says."""
+
+import pytest
+import yaml
+
+from abacus.core.documents import read_yaml
+from abacus.core.errors import InputError
+from abacus.experiments.budget import Figures, a_step, budget
+from abacus.experiments.grid import GRIDS, names, planned, read_grid
+from abacus.pipeline import judge
+from abacus.profile import load
+
+GOOD = {
+    "question": "which?",
+    "profile": "tiny",
+    "baseline": "plain",
+    "checkpoints": 2,
+    "steps": 10,
+    "seeds": [1, 2],
+    "runs": {"plain": {}, "other": {"params": {"prepare": {"workings": "stepwise"}}}},
+}
+
+
+def plans(tmp_path, **changes):
+    """The runs of a grid that is as GOOD but for these keys; None takes one away."""
+    document = {key: value for key, value in (GOOD | changes).items() if value is not None}
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    return planned(read_grid("mine", tmp_path), path)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_grid_can_be_run(name, tmp_path):
+    grid = read_grid(name)
+    found = planned(grid, GRIDS / f"{name}.yaml")
+    assert len({plan.name for plan in found}) == len({plan.key for plan in found}) == len(found)
+    base, path = read_yaml(load.PROFILES / load.BASE), tmp_path / "params.yaml"
+    for plan in found:
+        path.write_text(yaml.safe_dump(plan.params), encoding="utf-8")
+        judge.judged(load.parsed(load.merge(base, plan.profile), grid.profile, plan.name), path)
+
+
+def test_the_two_that_a_conclusion_names_have_three_seeds():
+    grid = read_grid("recipes")
+    assert [run for run in grid.runs if len(grid.seeds_of(run)) >= 3] == ["reference", "stepwise-balanced"]
+
+
+def test_runs_differ_in_what_the_grid_says(tmp_path):
+    mix = {"direct:*": 2, "mean": 1}
+    change = {"params": {"prepare": {"mix": mix}}, "profile": {"lr_schedule": {"learning_rate": 0.5}}}
+    all_of_them = {"params": {"predict": {"math_limit": 14}}}
+    found = plans(tmp_path, runs={"plain": {}, "b": change}, more_seeds={"b": [3]}, all=all_of_them)
+    assert [plan.name for plan in found] == ["plain-1", "plain-2", "b-1", "b-2", "b-3"]
+    plain, last = found[0], found[-1]
+    assert last.params["prepare"] == plain.params["prepare"] | {"mix": mix, "seed": 3}
+    assert last.params["finetune"] == {"seed": 3, "steps_per_checkpoint": "profile"}
+    assert last.params["checkpoints"] == [0, 1, 2] and last.params["predict"]["math_limit"] == 14
+    assert (
+        last.profile["lr_schedule"]["learning_rate"] == 0.5 != plain.profile["lr_schedule"]["learning_rate"]
+    )
+    again = plans(tmp_path, runs={"plain": {}, "b": change}, more_seeds={"b": [3]}, all=all_of_them, steps=12)
+    assert not {plan.key for plan in again} & {plan.key for plan in found}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"seed": [1]}, "seed is not a known key; did you mean 'seeds'?"),
+        ({"steps": None}, "no budget is given, expected one of: trained_tokens, learned_tokens, steps"),
+        ({"trained_tokens": 9}, "trained_tokens and steps is given, expected one of"),
+        ({"steps": 0}, "steps is 0, expected a whole number from 1"),
+        ({"baseline": "plane"}, "baseline names no run: 'plane'; did you mean 'plain'?"),
+        ({"profile": "tinny"}, "profile is 'tinny', expected one of"),
+        ({"seeds": [1, 1]}, "seeds run 'plain' has a seed twice"),
+        ({"seeds": []}, "seeds is a list, expected a list of numbers"),
+        ({"runs": {}}, "runs is a mapping, expected a mapping of runs"),
+        ({"runs": {"plain": {}, "A b": {}}}, "a run is called 'A b'"),
+        ({"more_seeds": {"plane": [3]}}, "more_seeds names no run: 'plane'"),
+        ({"runs": {"plain": {"prepare": {}}}}, "runs.plain.prepare is not a known key; known: params, profile"),
+        ({"runs": {"plain": {"params": {"prepare": {"workins": 1}}}}},
+         "runs.plain.params.prepare.workins is not a known key; did you mean 'prepare.workings'?"),
+        ({"runs": {"plain": {"params": {"prepare": {"seed": 1}}}}},
+         "runs.plain.params.prepare.seed is given, expected it once, for all runs, by the grid"),
+        ({"all": {"params": {"profile": "tiny"}}}, "all.params.profile is given"),
+        ({"runs": {"plain": {"params": {"prepare": 3}}}}, "runs.plain.params.prepare is 3, expected a mapping"),
+        ({"runs": {"plain": {"profile": {"lr_schedule": {"learning_rate": -1}}}}},
+         "runs.plain.profile: lr_schedule.learning_rate is -1"),
+    ],
+)  # fmt: skip
+def test_a_grid_that_is_wrong(tmp_path, changes, said):
+    with pytest.raises(InputError) as error:
+        plans(tmp_path, **changes)
+    assert said in str(error.value) and "mine.yaml" in str(error.value)
+
+
+def test_a_grid_that_is_not_there():
+    with pytest.raises(InputError, match="grid 'recipe' does not exist, expected one of: recipes, tiny"):
+        read_grid("recipe")
+
+
+# Three rows of 11 tokens, 5 of them learned, and the same packed into two sequences.
+ROWS = Figures(written=30, mean_tokens=11, mean_learned=5)
+PACKED = Figures(written=30, mean_tokens=11, mean_learned=5, sequences=10)
+
+
+def test_tokens_of_a_step():
+    assert a_step(ROWS, 4) == (40, 20)
+    assert a_step(PACKED, 2) == (60, 30)
+
+
+@pytest.mark.parametrize("figures", [ROWS, PACKED])
+@pytest.mark.parametrize("checkpoints", [1, 3])
+@pytest.mark.parametrize("kind", ["trained_tokens", "learned_tokens"])
+def test_equal_to_half_a_step_a_checkpoint(figures, checkpoints, kind):
+    found = budget(kind, 12_345, figures, 2, checkpoints)
+    each = a_step(figures, 2)[kind == "learned_tokens"]
+    assert found.steps == found.steps_per_checkpoint * checkpoints
+    assert abs(getattr(found, kind) - 12_345) <= each * checkpoints / 2 + 1
+    assert (found.trained_tokens, found.learned_tokens) == tuple(found.steps * n for n in a_step(figures, 2))
+
+
+def test_steps_are_steps_and_less_than_one_is_none():
+    assert budget("steps", 30, PACKED, 2, 3)[:2] == (10, 30)
+    with pytest.raises(InputError, match="trained_tokens: is 50, expected at least"):
+        budget("trained_tokens", 50, PACKED, 2, 2)

@@ -61,12 +61,14 @@ def _fine_tune(training: Training, places: Places, seen: Seen | None, user: Text
         training.settings.learned,
     )
     training.check(places.mindrecord, rows)
-    check(load_checkpoint(weights), training.architecture, str(weights))
     # Without folders it is the same in every clone: this one is saved, and names the scratch folder.
     portable = training.resolve(
         base=Path(places.base.name), mindrecord=Path(places.mindrecord.name), rows=rows, output=Path()
     )
     scratch = places.scratch / run_key(portable, [places.mindrecord, weights, *CODE])
+    # It is named for what the weights hold too, and the run that has begun there has judged them.
+    if not scratch.is_dir():
+        check(load_checkpoint(weights), training.architecture, str(weights))
     clear(places.scratch, scratch)  # what killed runs of another kind have left
     run = training.resolve(base=places.base, mindrecord=places.mindrecord, rows=rows, output=scratch)
     run = replace(run, seen=seen)

@@ -13,6 +13,7 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
+from abacus.core.errors import InputError
 from abacus.core.files import replacing
 from abacus.pipeline import judge
 from abacus.pipeline.mend import mend
@@ -63,7 +64,11 @@ def older(revision: str, commit: str) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         for path in lay_out(commit, kept, cached, Path(folder)):
             print(f"{path} of {revision} is in neither cache nor remote, and is left out", file=sys.stderr)
-        return read(places.below(Path(folder)), name)
+        try:
+            return read(places.below(Path(folder)), name)
+        except InputError as error:  # of a file that the user knows by its revision
+            place = error.place.replace(f"{folder}/", f"{revision}:")
+            raise InputError(place, error.found, error.expected, error.advice) from None
 
 
 def shows() -> bool:

@@ -181,7 +181,8 @@ def rate(run: Run, old: Run | None) -> Figure | None:
     if not run.curve:
         return None
     peak = max(row["learning_rate"] for row in run.curve)
-    said = f"The rate rises to {peak:.3g} and falls along a cosine." if peak else "The rate is 0."
+    last = run.curve[-1]["learning_rate"]
+    said = f"The rate has its peak at {peak:.3g} and ends at {last:.2g}." if peak else "The rate is 0."
     spec = charts.over_steps(_curve(run, old, "learning_rate", 600), [], "learning rate", ".1e")
     return Figure("rate", "Learning rate", said, spec, means(run, old))
 

@@ -165,7 +165,7 @@ def test_a_command_is_run_by_a_test_or_says_what_it_needs(command):
 def test_what_no_test_runs_would_be_seen():
     for line in ("make push CHECKPOINT=3", "dvc exp run -n x -S a=1", "make verify CORES=1"):
         assert started(*parsed("", line)), line
-    for line in ("make vulnerabilities", "make push NONSENSE=1", "dvc queue logs", "dvc exp branch a b"):
+    for line in ("make vulnerabilities", "make push NONSENSE=1", "dvc queue kill", "dvc exp branch a b"):
         assert not started(*parsed("", line)), line
     (first, second) = parsed("p", "make bench ONLY=x | head -n 1 > file   # needs: peers")
     assert (first.words, first.needs) == (("make", "bench", "ONLY=x"), "peers")

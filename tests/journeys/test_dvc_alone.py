@@ -84,6 +84,14 @@ def test_every_plot_can_be_drawn(clone):
     assert clone.ok("git", "status", "--porcelain") == ""
 
 
+def test_the_report_beside_the_commit_it_came_from(clone, tmp_path):
+    said = clone.ok("python", "-m", "abacus", "report", "AGAINST=HEAD", f"FIGURES={tmp_path}", "OPEN=0")
+    (page,) = said.splitlines()
+    assert page.startswith("report/against-") and (clone.folder / page).is_file()
+    assert {path.suffix for path in tmp_path.iterdir()} == {".svg", ".png"}
+    assert clone.ok("git", "status", "--porcelain") == ""
+
+
 def test_an_experiment_in_the_workspace_is_one_of_another_learning_rate(clone):
     before = (clone.folder / "profiles/tiny.yaml").read_text(encoding="utf-8")
     said = clone.ok("dvc", "exp", "run", "-n", "rate", "-S", RATE)

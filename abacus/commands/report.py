@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> None:
             print(path, file=sys.stderr)
     print(page)
     if args.open and shows():
-        webbrowser.open(page.resolve().as_uri())
+        webbrowser.open_new(page.resolve().as_uri())
 
 
 def older(revision: str, commit: str) -> Run:

@@ -182,7 +182,7 @@ def test_text_says_what_is_not_known(plan: Plan, bare: Path) -> None:
     lines = [line.split(maxsplit=3) for line in done.stdout.splitlines()]
     assert ["ratio", "of", "8.03e9", "0.00042439252801992525"] in lines
     assert ["trainable", "parameters", "3,407,872"] in lines
-    assert done.stdout.count("not known: ") == 4
+    assert done.stdout.count("not known: ") == 5
     assert "8,589,934,592  warning: it does not fit" in done.stdout
     starts = [line for line in done.stdout.splitlines() if line.startswith("  msrun ")]
     assert [f"--node_rank={host}" in start for host, start in enumerate(starts)] == [True, True]

@@ -73,4 +73,4 @@ def test_every_command_helps_with_an_example_and_says_what_its_options_are(name)
     text = parser.format_help()
     assert f"make {name}" in text.partition("\n\n")[2], "in the docstring, beside the usage"
     prints = "json" if "--json" in text else ""
-    assert bool(prints) == (name in {"ask", "diff", "eval", "plan", "score", "verify"})
+    assert bool(prints) == (name in {"ask", "diff", "doctor", "eval", "plan", "score", "verify"})

@@ -10,7 +10,15 @@ import yaml
 
 from abacus.data.squad import read_questions
 from abacus.formats import huggingface
-from abacus.inference.answering import answer_problems, answer_questions, read_problems, sample_questions
+from abacus.inference.answering import (
+    problem_predictions,
+    problems_asked,
+    question_predictions,
+    questions_asked,
+    read_problems,
+    said,
+    sample_questions,
+)
 from abacus.inference.cached import CachedDecoder
 from abacus.neighbours import data, scored
 from abacus.problems.recipe import Recipe
@@ -55,9 +63,17 @@ def predicted(work) -> dict[str, list[dict]]:
     prompter = Prompter(tokenizer, "bare", False, "one_shot")
     problems = read_problems(work / "data/math-test.jsonl")
     questions = sample_questions(read_questions(work / "data/reading/reading-v1.1.json"), 4)
+    sums, passages = (
+        problems_asked(prompter, problems, RECIPE, "trained"),
+        questions_asked(prompter, questions),
+    )
+    found = [
+        said(tokenizer, asked, decoder.complete(asked, max_new_tokens=most))
+        for asked, most in ((sums, 96), (passages, 20))
+    ]
     return {
-        "abacus_math": answer_problems(decoder, prompter, problems, RECIPE, "trained", max_new_tokens=96),
-        "abacus_reading": answer_questions(decoder, prompter, questions, max_new_tokens=20),
+        "abacus_math": problem_predictions(problems, found[0]),
+        "abacus_reading": question_predictions(questions, found[1]),
     }
 
 

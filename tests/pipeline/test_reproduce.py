@@ -43,6 +43,7 @@ def test_a_stage_that_hears_no_signal_ends_with_the_run(
     (tmp_path / "deaf.py").write_text(DEAF)
     (tmp_path / "run.py").write_text(RUN)
     (tmp_path / "dvc.yaml").write_text(f"stages: {{it: {{cmd: python deaf.py{shell}}}}}\n")
+    (tmp_path / "params.yaml").write_text("profile: tiny\n")  # whose times are kept
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=tmp_path, check=True)
     process = subprocess.Popen(
         [sys.executable, "run.py"],
@@ -52,7 +53,9 @@ def test_a_stage_that_hears_no_signal_ends_with_the_run(
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert waited(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text())
+    place = tmp_path / "pid"
+    assert waited(lambda: (place.is_file() and place.read_text()) or process.poll() is not None)
+    assert process.poll() is None, process.communicate()[1]
     stage = psutil.Process(int((tmp_path / "pid").read_text()))
     time.sleep(0.5)  # it is in its call
     try:

@@ -173,7 +173,7 @@ def test_every_score_is_plotted():
         name
         for plot in plots
         for one in plot.values()
-        for name in one["y"].get("metrics/checkpoints.csv", [])
+        for name in one.get("y", {}).get("metrics/checkpoints.csv", [])
     ]
     assert sorted(drawn) == sorted(metric.name for metric in METRICS if metric.unit)
 

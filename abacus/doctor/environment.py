@@ -31,7 +31,10 @@ def python() -> Iterator[Finding]:
 def packages(lock: Path = LOCK) -> Iterator[Finding]:
     """Whether every package of the lock is here in its version."""
     wanted = pinned(read_text(lock, "the lock of exact versions"))
-    here = {canonicalize_name(one.name): one.version for one in distributions() if one.name}
+    here: dict[str, str] = {}
+    for one in distributions():
+        if one.name:  # of two the first is imported: setuptools has copies of its own at the end of the path
+            here.setdefault(canonicalize_name(one.name), one.version)
     other = [
         f"{name} {here.get(name, 'is missing')} ({version} in the lock)"
         for name, version in wanted.items()

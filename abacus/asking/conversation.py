@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
@@ -12,7 +11,6 @@ from abacus.asking.answers import Voices
 from abacus.asking.pieces import visible
 from abacus.asking.truth import Judgement, forms, judged, truth
 from abacus.core.errors import InputError
-from abacus.core.process import ENDING
 from abacus.problems.recipe import Recipe
 
 LIST = "?"  # typed at a terminal
@@ -27,7 +25,6 @@ def terminal(out: TextIO) -> Iterator[str]:
     while True:
         try:
             with _spoken(out):
-                _listen()
                 typed = input("> ").strip()
         except EOFError:
             print(file=out)
@@ -36,12 +33,6 @@ def terminal(out: TextIO) -> Iterator[str]:
             print("\n".join(f"{name:{WIDTH}}{example}" for name, example in forms()), file=out)
         elif typed:
             yield typed
-
-
-def _listen() -> None:
-    """Put our handlers of signals back: MindSpore's, set while it computes, let `input` go on after a Ctrl-C."""
-    for number in ENDING:
-        signal.signal(number, signal.getsignal(number))
 
 
 @contextlib.contextmanager

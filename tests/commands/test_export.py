@@ -367,6 +367,7 @@ def test_transformers_gives_the_same_logits(exported: Path, tmp_path: Path) -> N
     assert np.abs(found - ours).max() < 1e-5 * np.abs(ours).max()
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_real_model_with_an_adapter_of_rank_8(tmp_path: Path, stage) -> None:
     """SmolLM2: the directory holds the folded weights name by name, and its embedding once."""

@@ -108,6 +108,7 @@ def test_a_recipe_is_one_module_and_one_key(copy, write_lines):
     assert run(copy, "abacus", "workings", "RAW=rows.jsonl").splitlines() == said
 
 
+@pytest.mark.slow
 def test_a_metric_is_one_module_and_one_row(copy, write_lines):
     module, row = shown("Add a metric")
     (copy / "abacus/scoring/brevity.py").write_text(module, encoding="utf-8")

@@ -103,6 +103,7 @@ def test_a_signal_ends_a_training_cleanly(inputs: Path, number: signal.Signals) 
     assert not (inputs / "never").exists()
 
 
+@pytest.mark.slow
 def test_another_kind_of_processor_learns_the_same_to_rounding(inputs: Path) -> None:
     """oneDNN, told that there are no instructions after SSE4.1, adds in another order: other bytes, the same losses."""
     before = os.environ.get("DNNL_MAX_CPU_ISA")

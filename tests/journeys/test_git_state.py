@@ -112,6 +112,7 @@ def test_a_run_with_another_profile_that_is_killed_twice(busy, number, wait):
     assert (busy / "LICENSE").read_text(encoding="utf-8") == "changed\n"
 
 
+@pytest.mark.slow
 def test_a_run_to_the_end_leaves_git_alone(busy):
     before = state(busy)
     done = abacus(busy, "repro", "PROFILE=tiny", **NOBODY)

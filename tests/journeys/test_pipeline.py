@@ -227,6 +227,7 @@ def test_a_second_machine_gets_the_same_workspace_by_pulling(clone, s3, tmp_path
     assert set(there.files()) - set(here.files()) == set()
 
 
+@pytest.mark.slow
 def test_a_stage_starts_from_another_file_than_the_stage_before_it(clone):
     folder, params, _ = clone
     published = folder / "data/published"

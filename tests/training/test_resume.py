@@ -67,6 +67,7 @@ def test_killed_again_and_again(inputs: Path, undisturbed: dict) -> None:
     assert files(inputs / "often") == undisturbed
 
 
+@pytest.mark.slow
 def test_another_configuration_starts_afresh(inputs: Path, undisturbed: dict) -> None:
     kill_after(inputs, "mixed", 5)
     write_training(inputs, changed(lr_schedule={"learning_rate": 2e-3}), Path("other.yaml"))

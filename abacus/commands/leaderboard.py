@@ -15,8 +15,8 @@ from abacus.core.documents import write_csv
 from abacus.core.errors import InputError
 from abacus.core.files import replacing
 from abacus.experiments import drawing, results
-from abacus.experiments.grid import GRIDS, planned, read_grid
-from abacus.experiments.leaderboard import board, rows, tables
+from abacus.experiments.grid import GRIDS, Grid, planned, read_grid
+from abacus.experiments.leaderboard import Board, board, rows, tables
 from abacus.scoring.tables import aligned
 
 FORMATS = ("text", "markdown", "csv", "json")
@@ -54,8 +54,11 @@ def main(args: argparse.Namespace) -> None:
         writer.writeheader()
         writer.writerows(table)
     else:
-        head = "### " if args.format == "markdown" else ""
-        said = [
-            f"{head}{title}\n\n{aligned(cells)}" for title, cells in tables(grid, runs).items() if cells[1:]
-        ]
-        print("\n\n".join([grid.question, *said]))
+        print(f"{grid.question}\n\n{shown(grid, runs, args.format)}")
+
+
+def shown(grid: Grid, runs: Board, how: str) -> str:
+    """The tables below each other as text or Markdown."""
+    head = "### " if how == "markdown" else ""
+    filled = {title: cells for title, cells in tables(grid, runs).items() if cells[1:]}
+    return "\n\n".join(f"{head}{title}\n\n{aligned(cells)}" for title, cells in filled.items())

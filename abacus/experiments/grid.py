@@ -19,6 +19,9 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 BUDGETS = ("trained_tokens", "learned_tokens", "steps")
 # What the grid itself says of every run.
 OWN = ("profile", "checkpoints", "prepare.seed", "finetune.seed", "finetune.steps_per_checkpoint")
+# What no result depends on: who does the work, in how many processes, and how it is seen meanwhile.
+WHO_WORKS = ("prepare.engine", "prepare.scheduler")
+HOW_SEEN = ("abacus.live", "abacus.decode.ranks")
 Count = Annotated[int, whole(1, 10**12)]
 Mapped = Annotated[dict[str, Any], Field(description="a mapping")]
 
@@ -125,8 +128,10 @@ def planned(grid: Grid, place: Path, params: Path = PATH) -> list[Planned]:
             full = own | {"profile": grid.profile, "checkpoints": list(range(grid.checkpoints + 1))}
             full |= {"prepare": own["prepare"] | {"seed": seed}}
             full |= {"finetune": own["finetune"] | {"seed": seed, "steps_per_checkpoint": "profile"}}
-            whole_of_it = {"params": full, "profile": load.merge(base, profile), "budget": grid.budget}
-            found.append(Planned(name, seed, full, profile, digest(whole_of_it)))
+            merged = load.merge(base, profile)
+            decided = {"params": without(full, *WHO_WORKS), "profile": without(merged, *HOW_SEEN)}
+            key = digest(decided | {"budget": grid.budget})
+            found.append(Planned(name, seed, full, profile, key))
     return found
 
 
@@ -151,6 +156,18 @@ def changed(params: dict[str, Any], over: dict[str, Any], place: Path, section: 
                 raise InputError(place, f"{section}.{key} is given", "it once, for all runs, by the grid")
             if key not in known:
                 raise InputError(place, f"{section}.{key} is not a known key", advice=nearest(key, known))
+    return result
+
+
+def without(document: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """A document without these keys; `a.b` is the key b of the mapping a."""
+    result = dict(document)
+    for key in keys:
+        first, _, rest = key.partition(".")
+        if rest and isinstance(result.get(first), dict):
+            result[first] = without(result[first], rest)
+        elif not rest:
+            result.pop(first, None)
     return result
 
 

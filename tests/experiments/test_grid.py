@@ -95,7 +95,7 @@ def test_a_grid_that_is_wrong(tmp_path, changes, said):
 
 def test_a_grid_that_is_not_there():
     with pytest.raises(
-        InputError, match="grid 'recipe' does not exist, expected one of: rates, recipes, tiny"
+        InputError, match="grid 'recipe' does not exist, expected one of: rates, recipes, sums, tiny"
     ):
         read_grid("recipe")
 
@@ -125,3 +125,9 @@ def test_steps_are_steps_and_less_than_one_is_none():
     assert budget("steps", 30, PACKED, 2, 3)[:2] == (10, 30)
     with pytest.raises(InputError, match="trained_tokens: is 50, expected at least"):
         budget("trained_tokens", 50, PACKED, 2, 2)
+
+
+def test_what_no_result_depends_on_makes_no_other_run(tmp_path):
+    change = {"params": {"prepare": {"engine": "dask"}}, "profile": {"abacus": {"live": {"dvclive": False}}}}
+    (one, *_), (other, *_) = plans(tmp_path), plans(tmp_path, all=change)
+    assert one.key == other.key and one.params != other.params and one.profile != other.profile

@@ -85,7 +85,7 @@ def test_every_plot_can_be_drawn(clone):
 
 
 def test_the_report_beside_the_commit_it_came_from(clone, tmp_path):
-    said = clone.ok("python", "-m", "abacus", "report", "AGAINST=HEAD", f"FIGURES={tmp_path}", "OPEN=0")
+    said = clone.ok("make report", "AGAINST=HEAD", f"FIGURES={tmp_path}", "OPEN=0")
     (page,) = said.splitlines()
     assert page.startswith("report/against-") and (clone.folder / page).is_file()
     assert {path.suffix for path in tmp_path.iterdir()} == {".svg", ".png"}

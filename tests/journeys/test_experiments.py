@@ -127,7 +127,7 @@ def test_a_killed_run_goes_on(edited, number):
         process.send_signal(number)
     said = process.communicate()[1]
     assert "Traceback" not in said, said
-    assert kept(edited) == before and not (edited / "experiments/results").exists()
+    assert kept(edited) == before and not (edited / "experiments/results/tiny").exists()
     done = run(edited, "experiments", "GRID=tiny", "ONLY=reference")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "going on after step 100" in done.stdout + done.stderr

@@ -1,5 +1,6 @@
 """What tests of exports share: a workspace of a tiny model whose tokenizer has merges, with one checkpoint and its rows."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -8,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from abacus.formats import huggingface
 from abacus.formats.vocabulary import SMOLLM
+from abacus.neighbours import data
 from abacus.profile import load
 from abacus.text import tokenizer
 from abacus.text.tokenizer import byte_alphabet, byte_level
 from abacus.weights.architecture import Weights
-from abacus.weights.checkpoint import random_weights, save_checkpoint
+from abacus.weights.checkpoint import load_checkpoint, random_weights, save_checkpoint
 from tests.workspace import ROOT
 
 IDS = {"bos_token_id": 256, "eos_token_id": 257, "pad_token_id": 258}
@@ -102,6 +105,14 @@ def workspace(folder: Path, *, template: str = "bare", bos: bool = False) -> loa
     ]
     (folder / "data" / "train-v2-conversation.json").write_text(json.dumps(turns), encoding="utf-8")
     return profile
+
+
+def written_for_others(folder: Path, made: load.Profile) -> None:
+    """Write a workspace's base model as a Hugging Face directory, `base`, and its data, `exported`."""
+    base = folder / "data/base"
+    huggingface.write(folder / "base", made.llama.architecture, load_checkpoint(base / "model.ckpt"), base)
+    with contextlib.chdir(folder):
+        data.write(folder / "exported", made, base, "exports/0/huggingface")
 
 
 def peers() -> Path | None:

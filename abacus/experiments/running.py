@@ -9,8 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 from abacus.core.documents import write_json
 from abacus.core.errors import InputError
 from abacus.core.files import alone, replacing
@@ -21,7 +19,6 @@ from abacus.experiments.grid import Planned
 from abacus.experiments.results import folder
 
 POLL, PATIENCE = 0.5, 60  # seconds: between two looks, and for a run that was asked to end
-PATIENCE_OF_STAGE = 3  # seconds after that
 
 
 class Started(NamedTuple):
@@ -109,15 +106,9 @@ def bring(one: Started, grid: str) -> None:
 
 
 def end(at_work: list[Started]) -> None:
-    """Ask the runs to end, and wait for them; a stage that has not heard, say while it compiles, is killed."""
-    stages: list[psutil.Process] = []
+    """Ask the runs to end, which end their stages (`abacus.pipeline.reproduce`), and wait for them."""
     for one in at_work:
-        with suppress(ProcessLookupError, psutil.NoSuchProcess):
-            stages += psutil.Process(one.process.pid).children(recursive=True)
-            one.process.terminate()
+        one.process.terminate()
     for one in at_work:
         with suppress(subprocess.TimeoutExpired):
             one.process.wait(PATIENCE)
-    for stage in psutil.wait_procs(stages, PATIENCE_OF_STAGE)[1]:
-        with suppress(psutil.NoSuchProcess):
-            stage.kill()

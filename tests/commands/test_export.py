@@ -1,5 +1,6 @@
 """Export: LoRA folded in gives the adapter's logits; what is written can be read again, here and elsewhere."""
 
+import functools
 import hashlib
 import json
 import os
@@ -17,8 +18,8 @@ from abacus.core.errors import InputError
 from abacus.formats import huggingface
 from abacus.profile import load
 from abacus.weights import lora
-from abacus.weights.architecture import Weights
 from abacus.weights.checkpoint import load_checkpoint, number_type, random_weights, save_checkpoint
+from tests import exports
 from tests.cutting import cut, write_strategies
 from tests.llama import equal, logits
 from tests.workspace import ROOT, configure
@@ -29,19 +30,7 @@ SCALE = 2  # alpha 16, rank 8
 IDS = np.array([256, 72, 101, 108, 108, 111, 32, 49, 50, 43])
 
 
-def lora_weights(seed: int = 5) -> Weights:
-    """An adapter of rank 8 on wq and wv that moves the logits well."""
-    source = np.random.default_rng(seed)
-    head = SHAPE.hidden_size // SHAPE.num_heads
-    rows = {"wq": SHAPE.hidden_size, "wv": head * SHAPE.n_kv_heads}
-    return {
-        f"model.layers.{number}.attention.{target}.mindpet_delta_lora_{part}": (
-            source.standard_normal((8, SHAPE.hidden_size) if part == "a" else (rows[target], 8)) / 8
-        ).astype(np.float32)
-        for number in range(SHAPE.num_layers)
-        for target in rows
-        for part in "ab"
-    }
+lora_weights = functools.partial(exports.lora_weights, SHAPE)
 
 
 @pytest.fixture(scope="module")

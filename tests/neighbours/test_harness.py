@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from abacus.data.squad import read_questions
-from abacus.formats import huggingface
 from abacus.inference.answering import (
     problem_predictions,
     problems_asked,
@@ -20,7 +19,7 @@ from abacus.inference.answering import (
     sample_questions,
 )
 from abacus.inference.cached import CachedDecoder
-from abacus.neighbours import data, scored
+from abacus.neighbours import scored
 from abacus.problems.recipe import Recipe
 from abacus.profile import load
 from abacus.scoring.checkpoint import judge, understand
@@ -28,7 +27,7 @@ from abacus.scoring.metrics import METRICS, Answers
 from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer
 from abacus.weights.checkpoint import load_checkpoint
-from tests.exports import PROBLEMS, workspace
+from tests.exports import PROBLEMS, workspace, written_for_others
 from tests.workspace import ROOT
 
 RECIPE = Recipe(workings="reference", decimals=4)
@@ -39,15 +38,7 @@ TOKENS = {"abacus_math": 96, "abacus_reading": 20}
 def work(tmp_path_factory) -> Path:
     """A workspace with its base model as a Hugging Face directory, and the tasks."""
     folder = tmp_path_factory.mktemp("harness")
-    made = workspace(folder)
-    shape, base = made.llama.architecture, folder / "data/base"
-    huggingface.write(folder / "base", shape, load_checkpoint(base / "model.ckpt"), base)
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        data.write(folder / "exported", made, base, "exports/0/huggingface")
-    finally:
-        os.chdir(before)
+    written_for_others(folder, workspace(folder))
     return folder
 
 

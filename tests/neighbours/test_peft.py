@@ -12,14 +12,13 @@ from safetensors.numpy import load_file
 
 from abacus.commands import profile as profile_command
 from abacus.core.errors import InputError
-from abacus.formats import huggingface
-from abacus.neighbours import card, data, folders, peft
+from abacus.neighbours import card, folders, peft
 from abacus.profile import load
 from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer
 from abacus.weights.checkpoint import load_checkpoint, save_checkpoint
 from abacus.weights.lora import fold
-from tests.exports import PROBLEMS, TRAIN, lora_weights, peers, workspace
+from tests.exports import PROBLEMS, TRAIN, lora_weights, peers, workspace, written_for_others
 from tests.llama import logits
 
 IDS = [256, 72, 101, 108, 261, 262, 32, 49, 50, 43]
@@ -39,18 +38,12 @@ def work(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("peft")
     made = workspace(folder, template="vicuna", bos=True)
     shape, base = made.llama.architecture, folder / "data/base"
-    huggingface.write(folder / "base", shape, load_checkpoint(base / "model.ckpt"), base)
+    written_for_others(folder, made)
     (folder / "metrics").mkdir()
     for number, found in ((0, BEFORE), (3, MEASURED)):
         (folder / f"metrics/{number}.json").write_text(json.dumps(found), encoding="utf-8")
     source = folder / "checkpoints/3"
     folders.adapter(folder / "adapter", source, base, made, shape, str(folder / "base"), folder / "metrics")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        data.write(folder / "exported", made, base, "exports/0/huggingface")
-    finally:
-        os.chdir(before)
     return folder
 
 

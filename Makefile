@@ -14,9 +14,15 @@ export PYTHONUTF8 := 1
 
 # Every file of abacus/commands is a target; `make help` prints what their docstrings say.
 COMMANDS := $(subst _,-,$(patsubst abacus/commands/%.py,%,$(filter-out %/__init__.py,$(wildcard abacus/commands/*.py))))
-# What was typed on make's own command line, as words for a shell: what a login shell exports is not meant for us.
-given = $(foreach v,$(filter-out MAKE% -% PYTHON,$(.VARIABLES)),$(if $(filter command,$(origin $v)),'$v=$(subst ','\'',$($v))'))
-typed = $(if $(filter command,$(origin $1)),$2 '$(subst ','\'',$($1))')
+# What was typed on make's own command line, as words for a shell: what a login shell exports is not meant for us. A `$`
+# in it is the user's own. (A line break would end the recipe's line.)
+define newline
+
+
+endef
+quoted = '$(if $(findstring $(newline),$(value $1)),$(error $1 has a line break, expected one line))$(subst ','\'',$(value $1))'
+given = $(foreach v,$(filter-out MAKE% -% PYTHON,$(.VARIABLES)),$(if $(filter command,$(origin $v)),$v=$(call quoted,$v)))
+typed = $(if $(filter command,$(origin $1)),$2 $(call quoted,$1))
 
 # The targets below take these variables; the commands say of theirs what is unknown.
 OWN := help setup test test-full fuzz vulnerabilities bench docs lint format lock clean

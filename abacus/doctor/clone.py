@@ -143,7 +143,11 @@ def remote() -> Iterator[Finding]:
         if not repo.config["core"].get("remote"):
             yield Finding("remote", "ok", "none, and none is needed: `make remote` sets one up")
             return
-        there = chosen(repo)
+        try:
+            there = chosen(repo)
+        except InputError as error:  # DVC may know better, and no run needs it
+            yield Finding("remote", "warning", str(error), "`make push` and `make pull` need another")
+            return
     try:
         probe.answer(there, WAIT).close()
     except OSError as error:  # of requests, too

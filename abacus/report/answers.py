@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 from abacus.scoring.checkpoint import MATH, READING, keys, read_predictions
 from abacus.scoring.questions import EXACT, Outcomes
 from abacus.scoring.questions import READING as ASKED_TO_READ
+from abacus.scoring.summary import GATED
 
 PARTS = {"math": ("math.jsonl", MATH, "question"), ASKED_TO_READ: ("squad.jsonl", READING, "id")}
 ENDED = 4  # beside the bits 1 and 2 of the part's two exact metrics
+COUNTS = ("math_strict", *GATED.values())  # of the two, the one that a run is judged by
 
 
 class Question(NamedTuple):
@@ -42,8 +44,8 @@ def _question(part: str, key: str, row: Mapping[str, Any]) -> Question:
 
 
 def metrics_of(part: str) -> list[str]:
-    """The metrics by which an answer of a part is right or wrong, the stricter first."""
-    return [name for name, of in EXACT.items() if of == part]
+    """The metrics by which an answer of a part is right or wrong: first the one that counts."""
+    return sorted((name for name, of in EXACT.items() if of == part), key=lambda name: name not in COUNTS)
 
 
 def bits(outcomes: Mapping[int, Outcomes], number: int, question: Question, ended: bool) -> int:

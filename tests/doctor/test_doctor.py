@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from abacus.doctor import environment, machine
-from abacus.doctor.finding import Finding
+from abacus.doctor.clone import remote
+from abacus.doctor.finding import Finding, examined
 from abacus.pipeline.mend import LOCK
 from abacus.planning.needs import Needs
 from abacus.profile import load
@@ -80,6 +81,16 @@ def test_what_is_wrong_is_named_with_what_mends_it(clone):
     assert found["profile"]["mend"] == "did you mean 'tiny'?"
     assert (found["dvc"]["state"], found["dvc"]["mend"][:11]) == ("warning", "`make mend`")
     assert found["remote"]["state"] == "warning" and "'team' does not answer" in found["remote"]["found"]
+
+
+def test_a_remote_that_only_dvc_knows_stops_no_run(clone, monkeypatch):
+    config = clone / ".dvc" / "config"
+    kept = config.read_text()
+    config.write_text("[core]\n    remote = disk\n['remote \"disk\"']\n    url = /somewhere\n")
+    monkeypatch.chdir(clone)
+    [found] = examined("remote", remote)
+    config.write_text(kept)
+    assert found.state == "warning" and "the remote 'disk' is at /somewhere" in found.found
 
 
 def test_a_wrong_parameter_and_a_merge_that_is_not_ended_stop_a_run(clone):

@@ -55,6 +55,13 @@ def test_every_question_is_there_with_every_answer_and_its_outcome(run):
     assert [one["a"][0][0] for one in found["questions"][33:]] == [*HOSTILE]
 
 
+def test_an_answer_is_called_right_by_the_metric_that_the_gate_asks_for(run):
+    assert browsed(run, None)["metrics"] == {
+        "math": ["math strict", "math tolerant"],
+        "reading": ["MF EM", "SQuAD EM"],
+    }
+
+
 def test_figures_and_tables_say_the_metrics(run):
     figures = drawn(run)
     assert len(figures) == 11

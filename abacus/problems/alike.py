@@ -27,6 +27,7 @@ SIGNS = str.maketrans(
     }
 )
 BETWEEN_NUMBERS = re.compile(r"(?<=[0-9])\s+(?=[0-9])")
+OTHER_DIGIT = re.compile(r"(?![0-9])\d")  # NFKC leaves those of other scripts
 BLANK = re.compile(r"[\s\u200b-\u200f\u2060\ufeff\u00ad]+")
 
 
@@ -61,8 +62,8 @@ def digits(problem: str) -> bytes:
 def fold(text: str) -> str:
     """The text in ASCII's digits and signs, as far as it can be, without blanks and in lower case."""
     text = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    digits = {ord(c): str(unicodedata.decimal(c)) for c in set(text) if c.isdecimal() and not c.isascii()}
-    text = text.translate(SIGNS).translate(digits).lower()
+    text = text.translate(SIGNS).lower()
+    text = OTHER_DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), text)
     return BLANK.sub("", BETWEEN_NUMBERS.sub(",", text))
 
 

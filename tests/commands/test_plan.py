@@ -358,6 +358,7 @@ def within(folder: Path, module: str, *words: str) -> subprocess.CompletedProces
     return subprocess.run(command, cwd=folder, env=outside(), capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_plan_of_a_real_run_says_what_the_run_did(trained: Path) -> None:
     done = within(trained, "abacus", "plan", "JSON=1")  # the profile is that of params.yaml
     assert done.returncode == 0, done.stderr

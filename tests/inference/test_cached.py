@@ -164,7 +164,7 @@ def test_batch_equals_one_by_one_in_the_given_order(decoder):
     assert sum(done) == len(asked)
 
 
-@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("batch_size", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_the_size_of_a_batch_changes_no_answer(weights, decoder, batch_size):
     # EOS is a token that some say early: places in the cache are taken over at different times.
     long = decoder.complete(prompts(6), max_new_tokens=12)[0].ids

@@ -33,6 +33,7 @@ def last_line(done: subprocess.CompletedProcess) -> str:
     return done.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_no_memory_is_one_line(inputs: Path) -> None:
     """A process that may have three gigabytes of addresses: MindSpore starts, but cannot set aside what it needs."""
     before = files(inputs / "checkpoints")

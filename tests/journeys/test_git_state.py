@@ -86,7 +86,14 @@ def busy(committed, tmp_path) -> Path:
 NOBODY = {"HOME": "/nonexistent", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
 
 
-@pytest.mark.parametrize(("number", "wait"), [(signal.SIGTERM, 3), (signal.SIGHUP, 6), (signal.SIGKILL, 5)])
+@pytest.mark.parametrize(
+    ("number", "wait"),
+    [
+        pytest.param(signal.SIGTERM, 3, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 6, marks=pytest.mark.slow),
+        (signal.SIGKILL, 5),
+    ],
+)
 def test_a_run_with_another_profile_that_is_killed_twice(busy, number, wait):
     before, text = state(busy), (busy / "params.yaml").read_text(encoding="utf-8")
     for _ in range(2):

@@ -160,6 +160,7 @@ print(json.dumps(answer))
 """
 
 
+@pytest.mark.slow
 def test_the_model_says_paris_by_both_decoders(converted):
     done = subprocess.run(
         [sys.executable, "-c", ASK, str(converted), PARIS],

@@ -289,6 +289,7 @@ def scored(before: dict[str, str], after: dict[str, str]) -> set[str]:
     return again | ({"report"} if any(path.startswith(read) for path in changed) else set())
 
 
+@pytest.mark.slow
 def test_a_change_of_decoding_asks_anew_and_does_not_train(clone):
     folder, _, _ = clone
     before = hashes(folder)

@@ -153,7 +153,10 @@ def test_a_rank_that_dies_ends_the_stage(inputs: Path, running) -> None:
     assert not (inputs / "never").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGINT))],
+)
 def test_no_rank_outlives_the_stage(inputs: Path, running, number: signal.Signals) -> None:
     running.send_signal(number)
     running.communicate(timeout=30)
@@ -162,6 +165,7 @@ def test_no_rank_outlives_the_stage(inputs: Path, running, number: signal.Signal
     assert not (inputs / "never").exists()
 
 
+@pytest.mark.slow
 def test_a_rank_s_own_error_is_the_stage_s(inputs: Path) -> None:
     """A base model with a value that is no number has no loss."""
     shutil.copytree(inputs / "base", inputs / "damaged")

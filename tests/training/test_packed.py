@@ -129,6 +129,7 @@ def test_a_layer_at_a_time_is_as_the_whole_model(inputs: Path) -> None:
             assert np.abs(weights[1][name] - array).max() < 0.01 * np.abs(array).max(), name
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_two_ranks_learn_the_same(inputs: Path, first: Path) -> None:
     words = ("--train", "profile/packed.yaml", "--mindrecord", "packed.mindrecord")
     kill_after(inputs, "killed", 5, *words)

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import vl_convert
 import yaml
 
 from tests.workspace import ROOT, tracked
@@ -36,6 +37,15 @@ def test_the_notice_names_every_package_that_a_model_comes_out_of():
     assert len(names) > 1
     assert [name for name in names if name not in text("NOTICE")] == []
     assert all(name in text("NOTICE") for name in ("SmolLM2", "CC BY-SA 4.0", "Generated data"))
+
+
+def test_the_notice_names_what_the_report_embeds():
+    """Every package that the bundle of vl-convert-python is made of, by name or with those of its author."""
+    (library,) = Path(vl_convert.__file__).parent.glob("*.so")
+    found = re.findall(rb"npm/((?:@[\w-]+/)?[\w.-]+)@[\d.]+/\+esm", library.read_bytes())
+    names = {re.sub("^(vega|d3)-(?!lite|embed).*", r"\1-*", name.decode()) for name in found}
+    assert {"vega", "vega-*", "d3-*"} < names
+    assert [name for name in names if name not in text("NOTICE").lower()] == []
 
 
 @pytest.mark.parametrize("name", [n for n in tracked() if n.endswith(".md") and not n.startswith("docs/")])

@@ -36,7 +36,7 @@ def room(profile: Profile, stages: Collection[str]) -> Iterator[Finding]:
         "disk",
         "ok" if good else "wrong",
         found,
-        "" if good else "`dvc gc --workspace --all-commits`, `make clean`",
+        "" if good else "`dvc gc --workspace --all-commits --all-experiments`, `make clean`",
     )
 
 

@@ -24,7 +24,7 @@ STARTED = {
     "setup": ("tests/test_environment.py", "environment/setup.py"),
     "docs": ("tests/docs/test_site.py", '"mkdocs", "build"'),
 }
-TOOLS = {"cd", "git", "head", "sed", "tail"}  # everybody's
+TOOLS = {"cd", "git", "head", "sed", "source", "tail"}  # everybody's
 # What tests/docs/test_tutorial.py types as it stands.
 TYPED = {one.words for one in shown() if one.page == TUTORIAL} | {one.words for one in look()}
 # What a test starts a command by: its own name, or that of a helper.

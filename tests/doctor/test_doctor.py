@@ -116,6 +116,15 @@ def test_packages_are_those_of_the_lock(tmp_path):
     assert "neither" not in found.found
 
 
+def test_what_frees_the_disk_keeps_what_commits_and_experiments_name(monkeypatch):
+    full = FREE._replace(disk_free=4)
+    monkeypatch.setattr(machine.needs, "of", lambda profile, stages: full)
+    *_, disk = machine.room(load.profile("tiny", ROOT / "profiles"), ["base"])
+    assert disk.state == "wrong" and disk.name == "disk"
+    (words,) = [one.split() for one in disk.mend.split("`") if one.startswith("dvc gc")]
+    assert {"--workspace", "--all-commits", "--all-experiments"} <= {*words}
+
+
 @pytest.mark.parametrize(
     ("changed", "state"),
     [({}, "ok"), ({"memory_free": 1}, "warning"), ({"memory_in_all": 1, "memory_free": 1}, "wrong")],

@@ -8,13 +8,18 @@ from dataclasses import replace
 import pytest
 
 from abacus.core.errors import InputError
+from abacus.data.audit import audit
 from abacus.data.counted import COUNTED
+from abacus.data.rows import Row
+from abacus.data.selection import sift
+from abacus.data.splitting import split
 from abacus.report import caveats, counted
 from abacus.report.curves import thinned
 from abacus.report.figures import drawn
 from abacus.report.page import browsed, embedded, render, tables
 from abacus.report.pictures import draw
 from abacus.report.run import KINDS, Places, read
+from abacus.synthesis.rows import Synthesize, synthesize
 from tests.finished import HOSTILE, NUMBERS, finished
 from tests.workspace import ROOT
 
@@ -99,6 +104,54 @@ def test_rows_from_elsewhere_are_named(run):
     mine = replace(run, params=run.params | {"inputs": inputs})
     assert mine.foreign == {"mindrecord": "data/mine.mindrecord"}
     assert any("inputs.mindrecord is data/mine.mindrecord" in text for text in caveats.of_run(mine))
+
+
+def held_out(recipe, changed: dict[str, object]) -> set[str]:
+    """The problems that are held out with some parameters changed, named as params.yaml names them."""
+    given = {"synthesize": {"seed": 1, "scale": 0.0005}, "prepare": {"train_size": 100, "test_size": 24}}
+    for key, value in changed.items():
+        section, name = key.split(".")
+        given[section] |= {name: value}
+    raw = (Row(n, **row) for n, row in enumerate(synthesize(Synthesize(**given["synthesize"]))))
+    # Quotients are published rounded, which is right or wrong by `prepare.labels`.
+    rounded = re.compile(r"(/ .* = -?0\.\d)[0-4]\d*$")
+    rows = (row._replace(solution=rounded.sub(r"\1", row.solution)) for row in raw)
+    params = recipe(**given["prepare"])
+    kept, _, _ = sift(audit(rows), params.labels, lambda row: None)
+    return {row.problem for row in split(kept, params)[1].test}
+
+
+@pytest.mark.parametrize(
+    ("changed", "others"),
+    [
+        ({"synthesize.seed": 2}, True),
+        ({"synthesize.scale": 0.001}, True),
+        ({"prepare.test_size": 30}, True),
+        ({"prepare.labels": "rounded"}, True),
+        ({"prepare.seed": 43}, False),
+        ({"prepare.train_size": 90}, False),
+        ({"prepare.decimals": 2}, False),
+        ({"prepare.workings": "exact"}, False),
+        ({"prepare.mix": "balanced"}, False),
+        ({"prepare.leave_out": ["power"]}, False),
+        ({"prepare.replay": 0.1}, False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_what_changes_the_held_out_problems_is_said_to(run, recipe, changed, others):
+    assert (held_out(recipe, changed) != held_out(recipe, {})) == others
+    (key,) = changed
+    section, name = key.split(".")
+    old = replace(run, name="v1", params=run.params | {section: {**run.params[section], name: "another"}})
+    said = {row[0].text: row[3].text for row in caveats.between(run, old).rows}.get(key, "")
+    assert ("problems are held out" in said or "problems may be others" in said) == others
+    assert key != "prepare.seed" or "stay the same" in said
+
+
+def test_a_run_that_may_have_seen_its_questions_is_not_compared_in_silence(run):
+    inputs = {**run.params["inputs"], "overlap": "keep"}
+    old = replace(run, name="v1", params=run.params | {"inputs": inputs})
+    assert [row[0].text for row in caveats.between(run, old).rows] == ["inputs.overlap"]
 
 
 def test_an_older_run_stands_in_every_figure_and_cell(places, run, tmp_path):

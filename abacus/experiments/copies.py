@@ -18,16 +18,20 @@ READY = Path(".dvc/config.local")  # written last: a copy that has it is whole
 LEFT_OUT = ("experiments/results/", "metrics/")
 
 
+def check_commit() -> None:
+    """Raise InputError where there is no commit to copy."""
+    git("rev-parse", "--verify", "-q", "HEAD^{commit}")
+
+
 def copied(place: Path) -> Path:
     """Make the copy for a run below `place`, or go on with the one that a killed run has left; the workspace in it.
 
-    Raises InputError with git's reason, say where there is no commit yet.
+    Raises InputError with the reason of git or DVC.
     """
     top = Path(git("rev-parse", "--show-toplevel").removesuffix("\n"))
     inside = place / Path.cwd().relative_to(top.resolve())
     if not (inside / READY).is_file():
         shutil.rmtree(place, ignore_errors=True)
-        git("rev-parse", "--verify", "-q", "HEAD^{commit}")
         git("clone", "-q", str(top), str(place))
     _edits(inside)
     _lend(inside)

@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> None:
     for plan in plans:
         one = found.get(plan.name)
         if one is None or one.other:
-            what = "was made with other parameters and is left out" if one else "no result yet"
+            what = "was made with other parameters or data and is left out" if one else "no result yet"
             print(f"{plan.name}: {what}; `make experiments GRID={args.grid}`", file=sys.stderr)
         elif one.older:
             print(f"{plan.name}: made by other code: {', '.join(one.older)}", file=sys.stderr)

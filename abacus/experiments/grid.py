@@ -18,6 +18,7 @@ from abacus.profile import load
 
 GRIDS = Path("experiments")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+GRID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 BUDGETS = ("trained_tokens", "learned_tokens", "steps")
 # What the grid itself says of every run.
 OWN = ("profile", "checkpoints", "prepare.seed", "finetune.seed", "finetune.steps_per_checkpoint")
@@ -110,6 +111,8 @@ def read_grid(name: str, folder: Path = GRIDS) -> Grid:
     if name not in names(folder):
         raise InputError("", f"grid {name!r} does not exist", f"one of: {', '.join(names(folder))}")
     path = folder / f"{name}.yaml"
+    if not GRID_NAME.fullmatch(name):  # it becomes the name of files and, with the run's, of a ref of git's
+        raise InputError(path, f"a grid is called {name!r}", "letters, digits, - and _")
     return validated(Grid, read_yaml(path), path)
 
 

@@ -105,6 +105,13 @@ def test_a_grid_that_is_not_there():
         read_grid("recipe")
 
 
+@pytest.mark.parametrize("name", ["lr.0", "lr 0", "-lr", "größe"])
+def test_a_grid_whose_name_can_be_no_files_and_refs(tmp_path, name):
+    (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(GOOD), encoding="utf-8")
+    with pytest.raises(InputError, match=f"a grid is called '{name}', expected letters, digits, - and _"):
+        read_grid(name, tmp_path)
+
+
 # Three rows of 11 tokens, 5 of them learned, and the same packed into two sequences.
 ROWS = Figures(written=30, mean_tokens=11, mean_learned=5)
 PACKED = Figures(written=30, mean_tokens=11, mean_learned=5, sequences=10)
@@ -128,8 +135,12 @@ def test_equal_to_half_a_step_a_checkpoint(figures, checkpoints, kind):
 
 def test_steps_are_steps_and_less_than_one_is_none():
     assert budget("steps", 30, PACKED, 2, 3)[:2] == (10, 30)
-    with pytest.raises(InputError, match="trained_tokens: is 50, expected at least"):
-        budget("trained_tokens", 50, PACKED, 2, 2)
+    # A step has 60 tokens, two checkpoints have two: half of that is nearer to none.
+    with pytest.raises(
+        InputError, match="trained_tokens: is 60, expected at least 61, more than half a step a"
+    ):
+        budget("trained_tokens", 60, PACKED, 2, 2)
+    assert budget("trained_tokens", 61, PACKED, 2, 2).steps == 2
 
 
 def test_what_no_result_depends_on_makes_no_other_run(tmp_path):

@@ -16,7 +16,7 @@ from abacus.core.errors import InputError
 from abacus.core.files import replacing
 from abacus.experiments import drawing, results
 from abacus.experiments.grid import GRIDS, Grid, planned, read_grid
-from abacus.experiments.leaderboard import Board, board, rows, tables
+from abacus.experiments.leaderboard import Row, board, rows, tables
 from abacus.scoring.tables import aligned
 
 FORMATS = ("text", "markdown", "csv", "json")
@@ -36,16 +36,16 @@ def main(args: argparse.Namespace) -> None:
     for plan in plans:
         one = found.get(plan.name)
         if one is None or one.other:
-            what = "was made with other parameters and is left out" if one else "no result yet"
+            what = "was made with other parameters or data and is left out" if one else "no result yet"
             print(f"{plan.name}: {what}; `make experiments GRID={args.grid}`", file=sys.stderr)
         elif one.older:
             print(f"{plan.name}: made by other code: {', '.join(one.older)}", file=sys.stderr)
     if not runs:
         raise InputError(results.folder(args.grid), "no results", "those of `make experiments`")
     table = rows(grid, runs)
-    file = results.folder(args.grid).with_suffix(".csv")
-    write_csv(file, table)
-    with replacing(file.with_suffix(".svg")) as part:
+    folder = results.folder(args.grid)
+    write_csv(folder.with_name(f"{args.grid}.csv"), table)
+    with replacing(folder.with_name(f"{args.grid}.svg")) as part:
         part.write_text(drawing.svg(grid.question, table), encoding="utf-8")
     if args.format == "json":
         print(json.dumps(table, ensure_ascii=False, indent=2))
@@ -54,11 +54,11 @@ def main(args: argparse.Namespace) -> None:
         writer.writeheader()
         writer.writerows(table)
     else:
-        print(f"{grid.question}\n\n{shown(grid, runs, args.format)}")
+        print(f"{grid.question}\n\n{shown(grid, table, args.format)}")
 
 
-def shown(grid: Grid, runs: Board, how: str) -> str:
-    """The tables below each other as text or Markdown."""
+def shown(grid: Grid, found: list[Row], how: str) -> str:
+    """The tables of these rows below each other as text or Markdown."""
     head = "### " if how == "markdown" else ""
-    filled = {title: cells for title, cells in tables(grid, runs).items() if cells[1:]}
+    filled = {title: cells for title, cells in tables(grid, found).items() if cells[1:]}
     return "\n\n".join(f"{head}{title}\n\n{aligned(cells)}" for title, cells in filled.items())

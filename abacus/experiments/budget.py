@@ -44,12 +44,13 @@ def a_step(figures: Figures, batch_rows: int) -> tuple[float, float]:
 def budget(kind: str, amount: int, figures: Figures, batch_rows: int, checkpoints: int) -> Budget:
     """The steps that see `amount` of a `kind` (trained_tokens, learned_tokens, steps), to half a step a checkpoint.
 
-    Raises InputError if that is less than a step a checkpoint.
+    Raises InputError if that is half a step a checkpoint or less, which is nearer to none.
     """
     trained, learned = a_step(figures, batch_rows)
     each = {"trained_tokens": trained, "learned_tokens": learned, "steps": 1.0}[kind]
     every = round(amount / each / checkpoints)
     if every < 1:
-        raise InputError(kind, f"is {amount}", f"at least {int(each * checkpoints) + 1}, a step a checkpoint")
+        least = int(each * checkpoints / 2) + 1
+        raise InputError(kind, f"is {amount}", f"at least {least}, more than half a step a checkpoint")
     steps = every * checkpoints
     return Budget(every, steps, round(steps * trained), round(steps * learned))

@@ -15,19 +15,23 @@ WHEELS = Path(".cache/wheels")
 MODELS = Path("data/models")
 READY = Path(".dvc/config.local")  # written last: a copy that has it is whole
 # What a copy does not need, and what would make it another one.
-LEFT_OUT = ("experiments/results/", "metrics/")
+LEFT_OUT = ("experiments/results/", "metrics/", "dvc.lock")
+
+
+def check_commit() -> None:
+    """Raise InputError where there is no commit to copy."""
+    git("rev-parse", "--verify", "-q", "HEAD^{commit}")
 
 
 def copied(place: Path) -> Path:
     """Make the copy for a run below `place`, or go on with the one that a killed run has left; the workspace in it.
 
-    Raises InputError with git's reason, say where there is no commit yet.
+    Raises InputError with the reason of git or DVC.
     """
     top = Path(git("rev-parse", "--show-toplevel").removesuffix("\n"))
     inside = place / Path.cwd().relative_to(top.resolve())
     if not (inside / READY).is_file():
         shutil.rmtree(place, ignore_errors=True)
-        git("rev-parse", "--verify", "-q", "HEAD^{commit}")
         git("clone", "-q", str(top), str(place))
     _edits(inside)
     _lend(inside)
@@ -35,17 +39,39 @@ def copied(place: Path) -> Path:
 
 
 def _edits(inside: Path) -> None:
-    """Put into a copy what has been changed here, or is new and not ignored, since the last commit."""
-    names = git("ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    for name in filter(None, dict.fromkeys(names)):
+    """Make the files of a copy those that are here: changed, new and not ignored, or gone since the copy's commit.
+
+    That commit may be an older one, of a run that goes on: a file left over would count as code of the run.
+    """
+    ours = dict.fromkeys(name for name in files(Path()) if Path(name).is_file())
+    for name in files(inside):
+        if name not in ours:
+            _remove(inside, name)
+    for name in ours:
         here, there = Path(name), inside / name
-        if name.startswith(LEFT_OUT) or name == "dvc.lock":
-            continue
-        if not here.is_file():
-            there.unlink(missing_ok=True)
-        elif not there.is_file() or there.read_bytes() != here.read_bytes():
+        if not there.is_file() or there.read_bytes() != here.read_bytes():
             there.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(here, there)
+
+
+def files(folder: Path) -> list[str]:
+    """The files of a clone that git has or does not ignore, but those that a copy has its own of."""
+    names = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=folder).split("\0")
+    return [name for name in names if name and not name.startswith(LEFT_OUT)]
+
+
+def _remove(inside: Path, name: str) -> None:
+    """Remove a file of a copy, and the folders that are empty then: a file may come in the place of one."""
+    path = inside / name
+    if (
+        path.is_file() or path.is_symlink()
+    ):  # the copy's git may still know a file where there is a folder by now
+        path.unlink()
+    for folder in path.parents:
+        if folder == inside:
+            break
+        with contextlib.suppress(OSError):  # not empty
+            folder.rmdir()
 
 
 def _lend(inside: Path) -> None:

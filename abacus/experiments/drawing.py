@@ -12,7 +12,11 @@ MARKS = (
 
 
 def svg(title: str, rows: Sequence[dict[str, Any]]) -> str:
-    """An SVG of the rows' accuracies in percent with their 95 % intervals, the first row on top."""
+    """An SVG of the rows' accuracies in percent with their 95 % intervals, the first row on top.
+
+    Where recipes are scored at unlike decimals each label says its own.
+    """
+    unlike = len({row["decimals"] for row in rows}) > 1
     most = max(5.0, *(row[f"{name}_high"] for row in rows for name, _, _ in MARKS))
     height = TOP + ROW * len(rows) + 40
 
@@ -31,9 +35,8 @@ def svg(title: str, rows: Sequence[dict[str, Any]]) -> str:
         parts.append(f'<text x="{x(value)}" y="{foot + 15}" text-anchor="middle">{value:.1f}</text>')
     for number, row in enumerate(rows):
         middle = TOP + ROW * number + ROW // 2
-        parts.append(
-            f'<text x="{LEFT - 8}" y="{middle + 4}" text-anchor="end">{escape(row["recipe"])}</text>'
-        )
+        label = row["recipe"] + (f", decimals {row['decimals']}" if unlike else "")
+        parts.append(f'<text x="{LEFT - 8}" y="{middle + 4}" text-anchor="end">{escape(label)}</text>')
         for name, colour, below in MARKS:
             y, low, high = middle + below, x(row[f"{name}_low"]), x(row[f"{name}_high"])
             parts.append(f'<line x1="{low}" x2="{high}" y1="{y}" y2="{y}" stroke="{colour}"/>')

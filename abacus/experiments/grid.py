@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -12,10 +13,12 @@ from abacus.core.documents import read_yaml
 from abacus.core.errors import InputError
 from abacus.core.params import PATH
 from abacus.core.typed import Model, Text, nearest, validated, whole
+from abacus.experiments.data import contents, held, started_from
 from abacus.profile import load
 
 GRIDS = Path("experiments")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+GRID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 BUDGETS = ("trained_tokens", "learned_tokens", "steps")
 # What the grid itself says of every run.
 OWN = ("profile", "checkpoints", "prepare.seed", "finetune.seed", "finetune.steps_per_checkpoint")
@@ -108,6 +111,8 @@ def read_grid(name: str, folder: Path = GRIDS) -> Grid:
     if name not in names(folder):
         raise InputError("", f"grid {name!r} does not exist", f"one of: {', '.join(names(folder))}")
     path = folder / f"{name}.yaml"
+    if not GRID_NAME.fullmatch(name):  # it becomes the name of files and, with the run's, of a ref of git's
+        raise InputError(path, f"a grid is called {name!r}", "letters, digits, - and _")
     return validated(Grid, read_yaml(path), path)
 
 
@@ -119,20 +124,28 @@ def planned(grid: Grid, place: Path, params: Path = PATH) -> list[Planned]:
     overlay = load.overlay(load.PROFILES / f"{grid.profile}.yaml")
     shared = changed(under, grid.all.params, place, "all.params")
     overlay = load.merge(overlay, grid.all.profile)
-    found = []
+    found, look = [], cache(held)
     for name, change in grid.runs.items():
         own = changed(shared, change.params, place, f"runs.{name}.params")
         profile = load.merge(overlay, change.profile)
-        load.parsed(load.merge(base, profile), grid.profile, f"{place}: runs.{name}.profile")
+        merged = load.merge(base, profile)
+        checked = load.parsed(merged, grid.profile, f"{place}: runs.{name}.profile")
+        data = contents(started_from(own, checked, f"{place}: runs.{name}.params"), look)
         for seed in grid.seeds_of(name):
             full = own | {"profile": grid.profile, "checkpoints": list(range(grid.checkpoints + 1))}
             full |= {"prepare": own["prepare"] | {"seed": seed}}
             full |= {"finetune": own["finetune"] | {"seed": seed, "steps_per_checkpoint": "profile"}}
-            merged = load.merge(base, profile)
-            decided = {"params": without(full, *WHO_WORKS), "profile": without(merged, *HOW_SEEN)}
-            key = digest(decided | {"budget": grid.budget})
+            key = key_of(full, merged, grid.budget, data)
             found.append(Planned(name, seed, full, profile, key))
     return found
+
+
+def key_of(
+    params: dict[str, Any], profile: dict[str, Any], budget: tuple[str, int], data: dict[str, str | None]
+) -> str:
+    """A hash of all that a run's result depends on but the code; data are left out where there are none."""
+    decided: dict[str, Any] = {"params": without(params, *WHO_WORKS), "profile": without(profile, *HOW_SEEN)}
+    return digest(decided | {"budget": budget} | ({"data": data} if data else {}))
 
 
 def changed(params: dict[str, Any], over: dict[str, Any], place: Path, section: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from abacus.experiments.grid import Grid
-from abacus.experiments.pooled import Compared, compare, right, share
+from abacus.experiments.pooled import compare, mean, right, share
 from abacus.experiments.results import Found
 from abacus.problems.categories import CATEGORIES
 from abacus.scoring.metrics import METRICS
@@ -18,6 +18,10 @@ ACCURACIES = ("math_strict", "math_tolerant")
 MEANS = tuple(metric for metric in METRICS if metric.title and metric.name not in ("step", *ACCURACIES))
 SCORES = tuple(metric for metric in MEANS if metric.name.startswith(("squad", "mindformers")))
 Board = dict[str, list[Found]]  # a recipe's results, a seed each
+Row = dict[str, Any]  # a recipe's figures
+AGAINST = (
+    "seeds_compared", "difference", "difference_low", "difference_high", "gained", "lost", "p", "verdict",
+)  # fmt: skip
 
 
 def board(grid: Grid, found: dict[str, Found]) -> Board:
@@ -28,15 +32,16 @@ def board(grid: Grid, found: dict[str, Found]) -> Board:
     return {run: results for run, results in runs.items() if results}
 
 
-def rows(grid: Grid, runs: Board) -> list[dict[str, Any]]:
+def rows(grid: Grid, runs: Board) -> list[Row]:
     """A row a recipe, with every figure as a number; the best strict accuracy first."""
     found = [_row(run, results) | _against(grid, runs, run) for run, results in runs.items()]
     return sorted(found, key=lambda row: -row["math_strict"])
 
 
-def _row(run: str, results: Sequence[Found]) -> dict[str, Any]:
+def _row(run: str, results: Sequence[Found]) -> Row:
     """One recipe's figures; the score is the contest's formula at the mean accuracy, its gate that of each seed."""
-    row: dict[str, Any] = {"recipe": run, "seeds": " ".join(str(one.plan.seed) for one in results)}
+    row: Row = {"recipe": run, "seeds": " ".join(str(one.plan.seed) for one in results)}
+    row["decimals"] = precision(results)
     for key in ("steps", "trained_tokens", "learned_tokens"):
         row[key] = round(fmean(one.result.budget[key] for one in results))
     for name in ACCURACIES:
@@ -56,46 +61,43 @@ def _row(run: str, results: Sequence[Found]) -> dict[str, Any]:
     for name in ACCURACIES:
         row[f"final_score_{name.removeprefix('math_')}"] = final_score(ratio, row[name] / 100)
     for name in (category.name for category in CATEGORIES):
-        pooled = share([right(one.outcomes, "math_strict", name) for one in results])
-        row[f"strict_{name}"] = pooled.mean if pooled else None
+        row[f"strict_{name}"] = mean([right(one.outcomes, "math_strict", name) for one in results])
     return row
 
 
-def _against(grid: Grid, runs: Board, run: str) -> dict[str, Any]:
-    """How a recipe differs from the grid's baseline in strict accuracy; nothing for the baseline itself."""
-    one = comparison(grid, runs, run)
+def precision(results: Sequence[Found]) -> str:
+    """The decimals at which a recipe's answers are scored: its own, or none of its own where it teaches what is published."""
+    recipe = results[0].plan.params["prepare"]
+    return "as published" if recipe["workings"] == "published" else str(recipe["decimals"])
+
+
+def _against(grid: Grid, runs: Board, run: str) -> Row:
+    """How a recipe differs from the baseline in strict accuracy, on the seeds that both have; nothing for the baseline."""
+    one = None
+    if run != grid.baseline and grid.baseline in runs:
+        old, new = ({one.plan.seed: one.outcomes for one in runs[name]} for name in (grid.baseline, run))
+        one = compare(old, new, "math_strict")
     if one is None:
-        return dict.fromkeys(("difference", "difference_low", "difference_high", "p", "verdict"))
-    bounds = one.difference.interval
+        return dict.fromkeys(AGAINST)
+    bounds, verdict = one.difference.interval, one.verdict
+    its, base = precision(runs[run]), precision(runs[grid.baseline])
+    if its != base:  # a question of one decimal is easier than the same of four
+        verdict += f" at its own precision: decimals {its} against {base}"
+    figures = (one.seeds, one.difference.mean, bounds.low, bounds.high, one.gained, one.lost, one.p, verdict)
+    return dict(zip(AGAINST, figures, strict=True))
+
+
+def tables(grid: Grid, found: list[Row]) -> dict[str, list[list[str]]]:
+    """Every table of these rows by its title, titles of columns first."""
     return {
-        "difference": one.difference.mean,
-        "difference_low": bounds.low,
-        "difference_high": bounds.high,
-        "p": one.p,
-        "verdict": one.verdict,
-    }
-
-
-def comparison(grid: Grid, runs: Board, run: str) -> Compared | None:
-    """A recipe beside the baseline, on the seeds that both have."""
-    if run == grid.baseline or grid.baseline not in runs:
-        return None
-    old, new = ({one.plan.seed: one.outcomes for one in runs[name]} for name in (grid.baseline, run))
-    return compare(old, new, "math_strict")
-
-
-def tables(grid: Grid, runs: Board) -> dict[str, list[list[str]]]:
-    """Every table by its title, titles of columns first."""
-    found = rows(grid, runs)
-    return {
-        "Accuracy, percent, with 95 % intervals over seeds and questions": _accuracies(found, runs),
-        f"Against {grid.baseline}, strict, on the same seeds and questions": _differences(grid, runs, found),
+        "Accuracy, percent, with 95 % intervals over seeds and questions": _accuracies(found),
+        f"Against {grid.baseline}, strict, on the same seeds and questions": _differences(found),
         "Reading against the gate (of each seed's base model), finer measures": _finer(found),
         "Strict accuracy by category, percent": _categories(found),
     }
 
 
-def _accuracies(found: list[dict[str, Any]], runs: Board) -> list[list[str]]:
+def _accuracies(found: list[Row]) -> list[list[str]]:
     table = [
         [
             "recipe",
@@ -111,25 +113,27 @@ def _accuracies(found: list[dict[str, Any]], runs: Board) -> list[list[str]]:
     ]
     for row in found:
         shown = [interval(f"{row[name]:.2f}", row[f"{name}_low"], row[f"{name}_high"]) for name in ACCURACIES]
-        gate = f"{row['gate_passed']} of {len(runs[row['recipe']])}"
+        gate = f"{row['gate_passed']} of {len(row['seeds'].split())}"
         tokens = [f"{row[key]:,}" for key in ("steps", "trained_tokens", "learned_tokens")]
         table.append([row["recipe"], row["seeds"], *tokens, *shown, gate, f"{row['final_score_strict']:.4f}"])
     return table
 
 
-def _differences(grid: Grid, runs: Board, found: list[dict[str, Any]]) -> list[list[str]]:
+def _differences(found: list[Row]) -> list[list[str]]:
     table = [["recipe", "seeds", "points", "gained", "lost", "p", "so it is"]]
-    for run in (row["recipe"] for row in found):
-        if one := comparison(grid, runs, run):
-            # Where no answer has changed nothing can be drawn but that, which says little.
-            bounds = one.difference.interval if one.gained or one.lost else ()
-            points = interval(f"{one.difference.mean:+.2f}", *bounds)
-            p = f"{one.p:.3f}" if one.p >= LEAST else f"< {LEAST}"
-            table.append([run, str(one.seeds), points, str(one.gained), str(one.lost), p, one.verdict])
+    for row in found:
+        if row["verdict"] is None:
+            continue
+        # Where no answer has changed nothing can be drawn but that, which says little.
+        bounds = (row["difference_low"], row["difference_high"]) if row["gained"] or row["lost"] else ()
+        points = interval(f"{row['difference']:+.2f}", *bounds)
+        p = f"{row['p']:.3f}" if row["p"] >= LEAST else f"< {LEAST}"
+        counts = [str(row[key]) for key in ("gained", "lost")]
+        table.append([row["recipe"], str(row["seeds_compared"]), points, *counts, p, row["verdict"]])
     return table
 
 
-def _finer(found: list[dict[str, Any]]) -> list[list[str]]:
+def _finer(found: list[Row]) -> list[list[str]]:
     table = [["recipe", *(metric.title for metric in MEANS)]]
     gated = set(GATED.values())
     for row in found:
@@ -142,7 +146,7 @@ def _finer(found: list[dict[str, Any]]) -> list[list[str]]:
     return table
 
 
-def _categories(found: list[dict[str, Any]]) -> list[list[str]]:
+def _categories(found: list[Row]) -> list[list[str]]:
     asked = [c.name for c in CATEGORIES if any(row[f"strict_{c.name}"] is not None for row in found)]
     table = [["recipe", *asked]]
     for row in found:

@@ -2,11 +2,11 @@
 
 The bootstrap draws seeds anew and, independently, questions anew, each as many as there are (a two-way cluster
 bootstrap): seeds are a recipe's repetitions, and a question is as hard for all of them. With few seeds, say three, the
-part of it that is between seeds is too narrow; with one there is none.
+part of it that is between seeds is too narrow; with one there is none, and a share has Wilson's interval, as that of a
+checkpoint has.
 """
 
 from collections.abc import Mapping, Sequence
-from math import ceil, floor
 from typing import NamedTuple
 
 import numpy as np
@@ -57,20 +57,26 @@ def right(outcomes: Outcomes, metric: str, category: str = "") -> dict[str, floa
     }
 
 
+def mean(seeds: Scores) -> float | None:
+    """The mean of all seeds' scores in percent; None without questions."""
+    table = _table(seeds)
+    return None if table is None else 100 * float(np.nanmean(table))
+
+
 def share(seeds: Scores) -> Pooled | None:
     """The share of right answers of all seeds; None without questions.
 
-    Where all or none are right nothing can be drawn but that: Wilson's interval, of the different questions alone.
+    One seed has Wilson's interval. Where all or none of several seeds' answers are right nothing can be drawn but that:
+    Wilson's, of the different questions alone.
     """
     table = _table(seeds)
     if table is None:
         return None
-    mean = float(np.nanmean(table))
-    if mean in (0.0, 1.0):
-        asked = table.shape[1]
-        low, high = wilson(floor(mean * asked), asked), wilson(ceil(mean * asked), asked)
-        return Pooled(100 * mean, Interval(low.low, high.high))
-    return Pooled(100 * mean, _bounds(table))
+    found = float(np.nanmean(table))
+    if len(table) > 1 and found not in (0.0, 1.0):
+        return Pooled(100 * found, _bounds(table))
+    asked = table.shape[1]
+    return Pooled(100 * found, wilson(round(found * asked), asked))
 
 
 def compare(old: Mapping[int, Outcomes], new: Mapping[int, Outcomes], metric: str) -> Compared | None:
@@ -81,11 +87,12 @@ def compare(old: Mapping[int, Outcomes], new: Mapping[int, Outcomes], metric: st
     if table is None:
         return None
     gained, lost = int(np.nansum(table == 1)), int(np.nansum(table == -1))
-    return Compared(len(pairs), Pooled(100 * float(np.nanmean(table)), _bounds(table)), gained, lost)
+    return Compared(len(table), Pooled(100 * float(np.nanmean(table)), _bounds(table)), gained, lost)
 
 
 def _table(seeds: Scores) -> NDArray[np.float64] | None:
-    """Scores of shape (seeds, questions); NaN where a seed was not asked."""
+    """Scores of shape (seeds, questions), without seeds that were asked none; NaN where a seed was not asked."""
+    seeds = [one for one in seeds if one]
     keys = list(dict.fromkeys(key for one in seeds for key in one))
     if not keys:
         return None

@@ -37,7 +37,7 @@ class Found(NamedTuple):
     plan: Planned
     result: Result
     outcomes: Outcomes
-    other: bool  # it was another run: other parameters, profile or budget
+    other: bool  # it was another run: other parameters, profile, data or budget
     older: list[str]  # code that has changed since
 
 

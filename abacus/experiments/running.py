@@ -5,16 +5,17 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from abacus.core.documents import write_json
-from abacus.core.errors import InputError
+from abacus.core.errors import InputError, one_line, redacted
 from abacus.core.files import alone, replacing
 from abacus.core.git import git
-from abacus.core.process import TOLD, Stopped, end_with_parent
-from abacus.experiments.copies import copied
+from abacus.core.process import TOLD, end_with_parent
+from abacus.experiments.copies import check_commit, copied
 from abacus.experiments.grid import Planned
 from abacus.experiments.results import folder
 
@@ -32,8 +33,11 @@ class Started(NamedTuple):
 def run_all(grid: str, budget: tuple[str, int], plans: list[Planned], jobs: int, scratch: Path) -> list[str]:
     """Run these, `jobs` at a time; the names of those that failed. Of two that run one grid the second is an InputError.
 
-    A signal that asks this process to end is passed on, and the runs' end is waited for.
+    A run that cannot be started or brought here has failed, and the others go on. Whatever else ends this, such as a
+    signal, ends the runs, and their end is waited for. Raises InputError with git's reason where there is no commit.
     """
+    if plans:
+        check_commit()
     place = (scratch / grid).resolve()
     place.mkdir(parents=True, exist_ok=True)
     with alone(place / "lock") as free:
@@ -43,18 +47,31 @@ def run_all(grid: str, budget: tuple[str, int], plans: list[Planned], jobs: int,
         try:
             while waiting or at_work:
                 while waiting and len(at_work) < jobs:
-                    at_work.append(start(grid, budget, waiting.pop(0), place, log=jobs > 1))
+                    plan = waiting.pop(0)
+                    with noted(plan, failed):
+                        at_work.append(start(grid, budget, plan, place, log=jobs > 1))
                 time.sleep(POLL)
                 for one in [one for one in at_work if one.process.poll() is not None]:
                     at_work.remove(one)
                     if one.process.returncode:
                         failed.append(one.plan.name)
                     else:
-                        bring(one, grid)
-        except (KeyboardInterrupt, Stopped):
+                        with noted(one.plan, failed):
+                            bring(one, grid)
+        finally:
+            # Left alone they would be killed with this process (`end_with_parent`), and their stages would go on.
             end(at_work)
-            raise
     return failed
+
+
+@contextmanager
+def noted(plan: Planned, failed: list[str]) -> Iterator[None]:
+    """Say why a run could not be started or brought here, and add it to those that failed."""
+    try:
+        yield
+    except (InputError, OSError) as error:  # git's and DVC's reasons, a full disk
+        print(f"{plan.name}: {redacted(one_line(str(error)))}", file=sys.stderr, flush=True)
+        failed.append(plan.name)
 
 
 def experiment(grid: str, plan: Planned) -> str:
@@ -85,7 +102,9 @@ def bring(one: Started, grid: str) -> None:
     The result is what says that a run is done: killed before it is there, the run goes on and ends soon.
     """
     name = experiment(grid, one.plan)
-    ref = git("for-each-ref", "--format=%(refname)", f"refs/exps/**/{name}", folder=one.place).split()[-1]
+    refs = git("for-each-ref", "--format=%(refname)", f"refs/exps/**/{name}", folder=one.place).split()
+    if not refs:
+        raise InputError(one.place, f"has no experiment {name}", "the one that the run has saved")
     git(
         "-c",
         "gc.auto=0",
@@ -94,7 +113,7 @@ def bring(one: Started, grid: str) -> None:
         "--no-tags",
         "--no-write-fetch-head",
         str(one.place),
-        f"+{ref}:{ref}",
+        f"+{refs[-1]}:{refs[-1]}",
     )
     for end in (".csv", ".json"):
         made = one.place.with_name(f"{one.plan.name}{end}")

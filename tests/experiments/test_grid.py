@@ -1,12 +1,17 @@
 """A grid is read strictly, and its runs differ in nothing but what it says."""
 
+import hashlib
+from pathlib import Path
+
 import pytest
 import yaml
 
 from abacus.core.documents import read_yaml
 from abacus.core.errors import InputError
+from abacus.experiments import data
 from abacus.experiments.budget import Figures, a_step, budget
 from abacus.experiments.grid import GRIDS, names, planned, read_grid
+from abacus.formats import own
 from abacus.pipeline import judge
 from abacus.profile import load
 
@@ -100,6 +105,13 @@ def test_a_grid_that_is_not_there():
         read_grid("recipe")
 
 
+@pytest.mark.parametrize("name", ["lr.0", "lr 0", "-lr", "größe"])
+def test_a_grid_whose_name_can_be_no_files_and_refs(tmp_path, name):
+    (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(GOOD), encoding="utf-8")
+    with pytest.raises(InputError, match=f"a grid is called '{name}', expected letters, digits, - and _"):
+        read_grid(name, tmp_path)
+
+
 # Three rows of 11 tokens, 5 of them learned, and the same packed into two sequences.
 ROWS = Figures(written=30, mean_tokens=11, mean_learned=5)
 PACKED = Figures(written=30, mean_tokens=11, mean_learned=5, sequences=10)
@@ -123,11 +135,76 @@ def test_equal_to_half_a_step_a_checkpoint(figures, checkpoints, kind):
 
 def test_steps_are_steps_and_less_than_one_is_none():
     assert budget("steps", 30, PACKED, 2, 3)[:2] == (10, 30)
-    with pytest.raises(InputError, match="trained_tokens: is 50, expected at least"):
-        budget("trained_tokens", 50, PACKED, 2, 2)
+    # A step has 60 tokens, two checkpoints have two: half of that is nearer to none.
+    with pytest.raises(
+        InputError, match="trained_tokens: is 60, expected at least 61, more than half a step a"
+    ):
+        budget("trained_tokens", 60, PACKED, 2, 2)
+    assert budget("trained_tokens", 61, PACKED, 2, 2).steps == 2
 
 
 def test_what_no_result_depends_on_makes_no_other_run(tmp_path):
     change = {"params": {"prepare": {"engine": "dask"}}, "profile": {"abacus": {"live": {"dvclive": False}}}}
     (one, *_), (other, *_) = plans(tmp_path), plans(tmp_path, all=change)
     assert one.key == other.key and one.params != other.params and one.profile != other.profile
+
+
+NAMED = [
+    ("prepare", "raw", ""),
+    ("predict", "squad", ""),
+    ("inputs", "train", ""),
+    ("inputs", "conversations", ""),
+    ("inputs", "mindrecord", ""),
+    ("inputs", "mindrecord", ".db"),  # its index
+]
+
+
+@pytest.mark.parametrize(("section", "name", "end"), NAMED)
+def test_a_run_with_other_data_is_another_run(tmp_path, section, name, end):
+    params, file = {section: {name: str(tmp_path / "mine")}}, tmp_path / f"mine{end}"
+
+    def key() -> str:
+        return plans(tmp_path, all={"params": params})[0].key
+
+    keys = [key()]
+    for text in ("one", "two"):
+        file.write_text(text, encoding="utf-8")
+        keys.append(key())
+    assert len(set(keys)) == 3
+    # A copy has what DVC holds, so that counts, whether the file is here or not.
+    pin = tmp_path / f"mine{end}.dvc"
+    for text, md5 in (("one", None), ("gone", "3" * 32)):
+        md5 = md5 or hashlib.md5(text.encode()).hexdigest()
+        pin.write_text(yaml.safe_dump({"outs": [{"path": file.name, "md5": md5}]}), encoding="utf-8")
+        file.unlink(missing_ok=True)
+        keys.append(key())
+    assert keys[3] == keys[1] and keys[4] not in keys[:4]
+
+
+def test_a_folder_and_what_dvc_says_of_one_around_a_file(tmp_path):
+    inner = tmp_path / "model/part"
+    assert data.held(tmp_path / "model") is None
+    inner.mkdir(parents=True)
+    found = set()
+    for name, text in (("a", "1"), ("a", "2"), ("b", "2")):
+        (inner / name).write_text(text, encoding="utf-8")
+        found.add(data.held(tmp_path / "model"))
+    assert len(found) == 3 and None not in found
+    pin = {"outs": [{"path": "model", "md5": "5.dir"}]}
+    (tmp_path / "model.dvc").write_text(yaml.safe_dump(pin), encoding="utf-8")
+    assert data.held(inner / "a") == data.held(tmp_path / "model") == "5.dir"
+
+
+def test_a_base_model_of_ones_own_is_data():
+    grid = read_grid("tiny")
+    profile = load.profile("llama3-8b")
+    params = planned(grid, GRIDS / "tiny.yaml")[0].params
+    assert own.OWN / "llama3-8b" in data.started_from(params, profile, "p")
+    assert data.started_from(params, load.profile("tiny"), "p") == [Path(data.EMBEDDED[0])]
+
+
+def test_the_questions_that_git_has_count_only_if_they_are_others(tmp_path):
+    asked = Path(data.EMBEDDED[0])
+    assert data.contents([asked], data.held) == {}
+    assert data.contents([asked], lambda _: "other") == {str(asked): "other"}
+    assert data.contents([tmp_path / "x"], data.held) == {str(tmp_path / "x"): None}

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from abacus.experiments import pooled
+from abacus.experiments import leaderboard, pooled
 from abacus.experiments.drawing import svg
 from abacus.experiments.grid import Grid, Planned
 from abacus.experiments.leaderboard import board, rows, tables
@@ -35,7 +35,15 @@ def outcomes(right: str) -> dict[str, Outcome]:
     return found | {"r": Outcome("reading", {"squad_em": False})}
 
 
-def found(run: str, seed: int, right: str, f1: float = 20.0, other: bool = False) -> Found:
+def found(
+    run: str,
+    seed: int,
+    right: str,
+    f1: float = 20.0,
+    other: bool = False,
+    decimals: int = 4,
+    workings: str = "exact",
+) -> Found:
     metrics = {metric.name: 10.0 for metric in METRICS}
     result = Result(
         run=run, seed=seed, key="k", sources={}, data={},
@@ -43,7 +51,8 @@ def found(run: str, seed: int, right: str, f1: float = 20.0, other: bool = False
         base=metrics | {"mindformers_f1": 20.0}, last=metrics | {"mindformers_f1": f1},
         summary={"ratio_of_8_03e9": 0.001},
     )  # fmt: skip
-    return Found(Planned(run, seed, {}, {}, "k"), result, outcomes(right), other, [])
+    params = {"prepare": {"decimals": decimals, "workings": workings}}
+    return Found(Planned(run, seed, params, {}, "k"), result, outcomes(right), other, [])
 
 
 MANY = "1" * 30 + "0" * 10
@@ -75,18 +84,48 @@ def test_rows():
 
 
 def test_tables():
-    shown = tables(GRID, board(GRID, RESULTS))
+    shown = tables(GRID, rows(GRID, board(GRID, RESULTS)))
     accuracy, against, _, categories = shown.values()
     assert accuracy[1][:5] == ["b", "1 2", "9", "92", "50"] and accuracy[1][7] == "2 of 2"
     assert [row[0] for row in against] == ["recipe", "b"] and against[1][3:5] == ["59", "2"]
     assert categories == [["recipe", "direct", "mean"], ["b", "97.5", "50.0"], ["a", "0.0", "5.0"]]
 
 
-def test_a_bootstrap_of_one_seed_is_near_wilson_and_more_seeds_that_differ_are_wider():
+def test_every_interval_and_comparison_is_made_once(monkeypatch):
+    made = []
+    for name in ("share", "compare"):
+        does = getattr(leaderboard, name)
+        monkeypatch.setattr(
+            leaderboard, name, lambda *given, n=name, does=does: made.append(n) or does(*given)
+        )
+    tables(GRID, rows(GRID, board(GRID, RESULTS)))
+    assert sorted(made) == ["compare"] + 4 * ["share"]  # two recipes, two accuracies
+
+
+@pytest.mark.parametrize(
+    ("its", "said"),
+    [
+        ({"decimals": 1}, "better at its own precision: decimals 1 against 4"),
+        ({"workings": "published"}, "better at its own precision: decimals as published against 4"),
+        ({"workings": "stepwise"}, "better"),
+    ],
+)
+def test_a_verdict_on_recipes_of_unlike_decimals_says_so(its, said):
+    results = RESULTS | {f"b-{seed}": found("b", seed, MANY, **its) for seed in (1, 2)}
+    table = rows(GRID, board(GRID, results))
+    assert table[0]["verdict"] == said
+    assert list(tables(GRID, table).values())[1][1][-1] == said
+    labels = [text.text for text in ET.fromstring(svg("?", table)).findall("{*}text[@text-anchor='end']")]
+    decimals = said.rpartition("decimals ")[2].split(" against ")
+    unlike = [f"b, decimals {decimals[0]}", "a, decimals 4"]
+    assert labels == (["b", "a"] if said == "better" else unlike)
+
+
+def test_one_seed_has_wilsons_interval_and_more_seeds_that_differ_are_wider():
     half = {f"q{n}": float(n % 2) for n in range(200)}
     one = pooled.share([half])
-    low, high = wilson(100, 200)
-    assert one.mean == 50 and abs(one.interval.low - low) < 1 and abs(one.interval.high - high) < 1
+    assert one == (50, wilson(100, 200))
+    assert pooled.share([half, {}]) == one  # a seed that was asked nothing is none
     same = pooled.share([half, half, half])
     assert abs(same.interval.low - one.interval.low) < 1  # the same answers thrice say no more than once
     unlike = pooled.share([half, dict.fromkeys(half, 0.0), dict.fromkeys(half, 1.0)])

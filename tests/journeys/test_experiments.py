@@ -94,7 +94,7 @@ def test_a_grid_from_nothing_to_its_leaderboard(edited):
     said = run(fresh, "leaderboard", "GRID=tiny").stderr.splitlines()
     assert said == [
         "reference-42: made by other code: abacus/scoring",
-        "stepwise-42: was made with other parameters and is left out; `make experiments GRID=tiny`",
+        "stepwise-42: was made with other parameters or data and is left out; `make experiments GRID=tiny`",
     ]
 
 

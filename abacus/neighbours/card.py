@@ -8,25 +8,16 @@ from typing import Any
 
 import yaml
 
-from abacus.core.documents import read_json
 from abacus.neighbours.peft import Adapter
 from abacus.profile.model import DirectorySource, RandomSource, Source
 from abacus.scoring.metrics import METRICS, PROMPT
 
-METRICS_FILES = Path("metrics/checkpoints")
 PARTS = {
     "math_": ("Chinese arithmetic, held-out problems", "abacus-math", "math_problems"),
     "squad_": ("reading questions", "abacus-reading", "squad_questions"),
     "mindformers_": ("reading questions", "abacus-reading", "squad_questions"),
     "answer_": ("reading questions", "abacus-reading", "squad_questions"),
 }
-
-
-def measured(folder: Path, number: int | None, step: int) -> dict[str, Any]:
-    """What stage evaluate has measured of a checkpoint of the pipeline; nothing where that is of another step, or none."""
-    path = folder / f"{number}.json"
-    found = read_json(path, "the output of stage evaluate") if number is not None and path.is_file() else {}
-    return found if found.get("step") == step else {}
 
 
 def results(found: dict[str, Any]) -> list[dict[str, Any]]:

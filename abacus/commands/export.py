@@ -84,7 +84,7 @@ def export_data(args: argparse.Namespace) -> None:
     profile = load.profile(args.profile or load.chosen())
     found = data.write(args.out, profile, args.base, args.base_name)
     folders = ", ".join(f"{folder}/" for folder in data.FOLDERS)
-    print(found.overlap, file=sys.stderr)
+    print(*found.said, sep="\n", file=sys.stderr)
     print(f"{args.out}: {len(found.turns)} rows, {len(found.problems)} problems, {folders}", file=sys.stderr)
 
 

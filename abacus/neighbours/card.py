@@ -120,8 +120,8 @@ A problem is asked by this prompt, which training used too (`{{problem}}` is the
 """
 
 
-def data(counts: dict[str, int], recipe: str) -> str:
-    """The card of the training rows and the held-out problems."""
+def data(counts: dict[str, int], recipe: str, other: str = "") -> str:
+    """The card of the training rows and the held-out problems; `other` says what is trained on in their place."""
     feature = [{"name": "problem", "dtype": "string"}, {"name": "solution", "dtype": "string"}]
     splits = [{"name": split, "num_examples": count} for split, count in counts.items()]
     files = [{"split": split, "path": f"{split}.jsonl"} for split in counts]
@@ -133,11 +133,12 @@ def data(counts: dict[str, int], recipe: str) -> str:
         "dataset_info": {"features": feature, "splits": splits},
     }
     rows = ", ".join(f"{count:,} rows of {split}" for split, count in counts.items())
+    read = f"what the pipeline makes ({other})" if other else "what a training reads"
     return f"""{front(metadata)}
 # Chinese arithmetic: {rows}
 
-Made by Abacus. `train` holds what a training reads: problems with worked solutions (what the
-evaluation asks too is left out if `inputs.overlap` is `drop`).
+Made by Abacus. `train` holds {read}: problems with worked solutions (what the
+evaluation asks too is left out if `inputs.overlap` is `drop`, and so are rows that are too long).
 `test` holds the held-out problems with their published solutions. The recipe (`prepare` in params.yaml):
 
 ```yaml

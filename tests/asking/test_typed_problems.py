@@ -1,7 +1,9 @@
 """A tiny checkpoint asked through pipes and as JSON, in this process: the models, decoders and tokens are real."""
 
+import contextlib
 import io
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -84,6 +86,38 @@ def test_one_question_of_the_command_line(pipe):
     out, said, code = pipe(b"this is not read", question=SUM)
     assert (said, code) == ("", 0)
     assert out.count("question") == 1 and SUM in out
+
+
+@pytest.mark.parametrize("broken", [b"\xff", "计".encode()[:2] + b" 1", b"1 + \xe8"])
+def test_bytes_of_the_command_line_that_are_no_text_are_one_line(pipe, broken):
+    out, said, code = pipe(b"", question=os.fsdecode(broken))
+    assert (out, code) == ("", 1)
+    assert said.startswith("error: byte ") and said.endswith(" is not UTF-8, expected a question\n")
+
+
+def test_half_a_character_that_is_typed_does_not_end_a_session(voices, monkeypatch):
+    """A Backspace takes one byte of three; `input` hands the rest on, or fails, as Python was told to read."""
+    unfit = UnicodeDecodeError("utf-8", b"\xe8\xae", 0, 2, "unexpected end of data")
+    typed = iter([os.fsdecode(b"\xe8\xae"), unfit, SUM, EOFError()])
+
+    def read(prompt: str) -> str:
+        found = next(typed)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("builtins.input", read)
+    monkeypatch.setattr("abacus.asking.conversation._spoken", lambda out: contextlib.nullcontext())
+    monkeypatch.setattr("sys.stdin", Terminal())
+    out, screen = io.StringIO(), io.StringIO()
+    assert converse(voices, RECIPE, Written(out), out, screen) == 1
+    _, *faults = screen.getvalue().splitlines()
+    assert faults == ["error: byte 1 is not UTF-8, expected a question"] * 2
+    assert json.loads(out.getvalue())["question"] == SUM
 
 
 def test_as_json_there_is_an_object_a_question_and_nothing_else(pipe, voices):

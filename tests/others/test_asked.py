@@ -197,6 +197,8 @@ def test_it_is_written_and_printed_beside_ours(test_set, tmp_path):
     rows = [line.split("|") for line in text.splitlines() if line.startswith("|")]
     assert ["x", "-", "100.00 [83.9, 100.0]"] in [[cell.strip() for cell in row[1:4]] for row in rows]
     assert "x against 0" in text and "better" in text
+    heads = [[cell.strip() for cell in row] for row in rows if row[1].strip() == "category"]
+    assert [head[2:5] for head in heads] == [["problems", "base, math strict", "x"]], "it is no checkpoint"
     assert all(category.name in text for category in CATEGORIES)
     alone = scored.printed("x", found, theirs, scored.Ours({}, {}))
     assert "against" not in alone and "100.00 [83.9, 100.0]" in alone

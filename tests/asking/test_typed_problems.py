@@ -164,3 +164,30 @@ def test_where_somebody_looks_on_the_words_are_written_as_they_come(voices):
         Shown(out).answer(voices, SUM, RECIPE)
         assert len(set(flushed)) >= least
         assert ("question" in out.getvalue()) == (kind is io.StringIO)
+
+
+def test_mindformers_own_decoder_builds_one_model_for_all_questions_of_a_length(folder, monkeypatch):
+    """The answers are those of a model that is built anew for each question, to the token."""
+    from abacus.inference.framework import FrameworkDecoder
+
+    built: list[int] = []
+    build = FrameworkDecoder._model
+
+    def counted(self, rows: int, length: int):
+        built.append(length)
+        return build(self, rows, length)
+
+    monkeypatch.setattr(FrameworkDecoder, "_model", counted)
+    how = replace(HOW, decode=HOW.decode.model_copy(update={"engine": "mindformers", "math_new_tokens": 6}))
+    models = {"checkpoint 1": folder / "1", "base model": None}
+    voices = opened(how, folder / "base", models, io.StringIO())
+    prompts = [Prompt(ids) for ids in problem_prompts(voices.prompter, [SUM, OTHER, SUM * 4], "trained")]
+    limits = {"max_new_tokens": 6, "min_new_tokens": how.decode.min_new_tokens}
+    asked = [(name, prompt) for prompt in (*prompts, prompts[0]) for name in models]
+    found = [voices.stream(name, prompt, print).ids for name, prompt in asked]
+    assert len(built) == 2 and built[0] % 128 == 0 and built[1] > built[0], "a longer one has it built anew"
+    for name, number in (("checkpoint 1", "1"), ("base model", "0")):
+        alone = load(how, folder / "base", folder / number, io.StringIO()).decoder
+        expected = [alone.complete([prompt], **limits)[0].ids for one, prompt in asked if one == name]
+        assert [ids for ids, (one, _) in zip(found, asked, strict=True) if one == name] == expected
+    assert found[0] != found[1], "the models differ"

@@ -63,13 +63,16 @@ def lora_weights(shape, seed: int = 5) -> Weights:
     }
 
 
-def workspace(folder: Path, *, template: str = "bare", bos: bool = False) -> load.Profile:
+def workspace(
+    folder: Path, *, template: str = "bare", bos: bool = False, seq_length: int = 255
+) -> load.Profile:
     """Fill a folder: the profile `small`, data/base, checkpoints 0 and 3, rows and held-out problems; return the profile."""
     (folder / "profiles").mkdir(parents=True)
     shutil.copy(ROOT / "profiles" / "base.yaml", folder / "profiles")
     document = yaml.safe_load((ROOT / "profiles" / "tiny.yaml").read_text(encoding="utf-8"))
     document["model"]["model_config"]["vocab_size"] = VOCABULARY
-    document["abacus"]["prompt"] = {"template": template, "bos": bos, "reading": "one_shot", "seq_length": 96}
+    prompt = {"template": template, "bos": bos, "reading": "one_shot", "seq_length": seq_length}
+    document["abacus"]["prompt"] = prompt
     (folder / "profiles" / "small.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params |= {"profile": "small", "checkpoints": [0, 1, 2, 3]}

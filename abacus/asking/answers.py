@@ -64,8 +64,8 @@ def _framework(
     how: How, models: dict[str, Weights], architecture: Architecture, tokenizer: Tokenizer
 ) -> Stream:
     """MindFormers' own decoder, which gives its answer whole."""
-    from abacus.inference.framework import FrameworkDecoder
+    from abacus.asking.unstreamed import UnstreamedDecoder
 
     ids = {"eos_id": tokenizer.eos_id, "pad_id": tokenizer.pad_id}
-    made = {name: FrameworkDecoder(how, found, architecture, **ids) for name, found in models.items()}
-    return lambda name, prompt, seen: made[name].complete([prompt], **_limits(how))[0]
+    decoder = UnstreamedDecoder(how, models, architecture, **ids)
+    return lambda name, prompt, seen: decoder.answer(name, prompt, **_limits(how))

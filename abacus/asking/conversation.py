@@ -18,7 +18,12 @@ TRUE = "true answer"
 WIDTH = 16  # columns before a text
 
 
-def terminal(out: TextIO) -> Iterator[str]:
+Refuse = Callable[
+    [InputError], object
+]  # gets what is wrong with a line that is no text; the others are answered
+
+
+def terminal(out: TextIO, refuse: Refuse) -> Iterator[str]:
     """The questions that are typed at a terminal, until the end of the input."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401, lines can then be edited and called back
@@ -29,6 +34,9 @@ def terminal(out: TextIO) -> Iterator[str]:
         except EOFError:
             print(file=out)
             return
+        except UnicodeDecodeError as error:  # of a Python that does not speak UTF-8 alone
+            refuse(unreadable("", error))
+            continue
         if typed == LIST:
             print("\n".join(f"{name:{WIDTH}}{example}" for name, example in forms()), file=out)
         elif typed:
@@ -48,20 +56,32 @@ def _spoken(out: TextIO) -> Iterator[None]:
         os.close(log)
 
 
-def piped(stream: Any, refuse: Callable[[InputError], object]) -> Iterator[tuple[int, str]]:
-    """The questions of a stream of bytes, one a line that is not blank, with the line's number.
-
-    `refuse` gets what is wrong with a line that is no text; the others are answered.
-    """
+def piped(stream: Any, refuse: Refuse) -> Iterator[tuple[int, str]]:
+    """The questions of a stream of bytes, one a line that is not blank, with the line's number."""
     for number, raw in enumerate(stream, 1):
         try:
             text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8").strip()
         except UnicodeDecodeError as error:
-            found = f"byte {error.start + 1} is not UTF-8"
-            refuse(InputError(f"standard input, line {number}", found, "a question"))
+            refuse(unreadable(f"standard input, line {number}", error))
             continue
         if text:
             yield number, text
+
+
+def unreadable(place: str, error: UnicodeDecodeError) -> InputError:
+    """What is wrong with bytes that are no text."""
+    return InputError(place, f"byte {error.start + 1} is not UTF-8", "a question")
+
+
+def check_text(question: str) -> None:
+    """Raise InputError for bytes that are no text.
+
+    Python hands them on as lone surrogates, of the command line and of a terminal where half a character was deleted.
+    """
+    try:
+        question.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise unreadable("", error) from None
 
 
 class Shown:
@@ -148,10 +168,15 @@ def converse(
         asked: Iterator[tuple[int, str]] = iter([(0, question)])
     elif sys.stdin.isatty():
         print(f"one question a line; `{LIST}` shows the forms, Ctrl-D ends", file=screen)
-        asked = ((0, typed) for typed in terminal(out))
+        asked = ((0, typed) for typed in terminal(out, refuse))
     else:
         asked = piped(sys.stdin.buffer, refuse)
     for number, text in asked:
+        try:
+            check_text(text)
+        except InputError as error:
+            refuse(error)
+            continue
         try:
             shown.answer(voices, text, recipe)
         except InputError as error:

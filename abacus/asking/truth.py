@@ -53,7 +53,8 @@ class Judgement(NamedTuple):
             return "no answer"
         if self.strict is None:
             return f"answer: {self.answer}"
-        near = "right at two decimals" if self.tolerant else f"wrong: {self.answer}"
+        # Two decimals below a million, six digits from there on: abacus/scoring/arithmetic.py.
+        near = "right at two decimals or six digits" if self.tolerant else f"wrong: {self.answer}"
         return "right" if self.strict else near
 
 

@@ -23,7 +23,8 @@ from abacus.core.files import check_out
 from abacus.core.quiet import framework_log
 from abacus.core.typed import nearest
 from abacus.formats.export import MARK, collect, write
-from abacus.pipeline.lock import BASE, EXPORTS, METRICS, check_base, checkpoint_folder
+from abacus.pipeline.lock import BASE, EXPORTS, check_base, checkpoint_folder
+from abacus.pipeline.measured import measured
 from abacus.profile import load
 from abacus.weights.architecture import Architecture, check_same, read_architecture
 
@@ -57,8 +58,11 @@ def export_checkpoint(
     from abacus.neighbours import folders
 
     if args.form == "peft":
-        measured = METRICS / "checkpoints" if args.checkpoint else Path()
-        folders.adapter(args.out, args.adapter, args.base, profile, architecture, args.base_name, measured)
+        # Of an adapter or a base model that lies elsewhere nothing is known.
+        ours = args.checkpoint and args.base.resolve() == BASE.resolve()
+        found, before = (measured(int(args.checkpoint)), measured(0)) if ours else ({}, {})
+        about = profile, architecture, args.base_name
+        folders.adapter(args.out, args.adapter, args.base, *about, found, before)
         print(f"{args.out}: a PEFT adapter for {args.base_name}", file=user)
         if Path(args.base_name) == BASE_NAME and not BASE_NAME.is_dir():
             print("export: `make export CHECKPOINT=0` writes that base model", file=user)
@@ -80,7 +84,7 @@ def export_data(args: argparse.Namespace) -> None:
     profile = load.profile(args.profile or load.chosen())
     found = data.write(args.out, profile, args.base, args.base_name)
     folders = ", ".join(f"{folder}/" for folder in data.FOLDERS)
-    print(found.overlap, file=sys.stderr)
+    print(*found.said, sep="\n", file=sys.stderr)
     print(f"{args.out}: {len(found.turns)} rows, {len(found.problems)} problems, {folders}", file=sys.stderr)
 
 
@@ -99,9 +103,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--as", dest="form", default=FORMS[0], help=f"of a checkpoint: {', '.join(FORMS)}")
     parser.add_argument("--type", help=f"of the matrices of AS=gguf: {', '.join(TYPES)}")
-    parser.add_argument(
-        "--base-name", default=str(BASE_NAME), help="of AS=peft and DATA: the base model's name or folder"
-    )
+    parser.add_argument("--base-name", help="of AS=peft and DATA: the base model's name or folder")
     parser.add_argument(
         "--strategy", type=Path, help="strategy file of the shards, or a folder of one a rank"
     )
@@ -129,10 +131,11 @@ def resolve(args: argparse.Namespace) -> None:
     if args.out is None:
         raise InputError("", "OUT is missing", "a folder for the export")
     args.type = args.type or TYPES[0]
+    args.base_name = args.base_name or str(BASE_NAME)
 
 
 def check_words(args: argparse.Namespace) -> None:
-    """Raise InputError for a form or a type that there is not, and for one that says nothing here."""
+    """Raise InputError for a form or a type that there is not, and for an option that says nothing here."""
     for key, value, known in (("AS", args.form, FORMS), ("TYPE", args.type, TYPES)):
         if value not in (None, *known):
             raise InputError("", f"{key} is {value!r}", advice=nearest(value, known))
@@ -140,6 +143,10 @@ def check_words(args: argparse.Namespace) -> None:
         raise InputError("", f"AS={args.form} is of a checkpoint", "DATA=1 alone, or CHECKPOINT")
     if args.type and args.form != "gguf":
         raise InputError("", f"TYPE={args.type} is of AS=gguf", "AS=gguf with it")
+    if args.step and not args.shards:
+        raise InputError("", f"STEP={args.step} is of SHARDS", "SHARDS with it")
+    if args.base_name and args.form != "peft" and not args.data:
+        raise InputError("", f"BASE_NAME={args.base_name} is of AS=peft and DATA=1", "one of them with it")
 
 
 def check_apart(args: argparse.Namespace) -> None:

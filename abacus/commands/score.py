@@ -35,6 +35,14 @@ from abacus.profile import load
 from abacus.scoring import questions
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Options, and what each of them is of.
+OPTIONS = {
+    "name": ("predictions", "adapter"),
+    "partial": ("predictions",),
+    "alpha": ("adapter",),
+    "replace": ("predictions", "adapter"),
+    "json": ("predictions", "adapter"),
+}
 ANSWERS, SCRATCH = Path("data/others"), Path(".scratch/others")
 
 
@@ -53,6 +61,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Score, write and print; the exit code of the stage that failed, if one did."""
+    check_words(args)
     if args.questions:
         test = read_test(args.params)
         write_rows(args.questions, (dict(one) for one in test.questions()))
@@ -81,6 +90,16 @@ def main(args: argparse.Namespace) -> int:
             print(f"{source}: {line}", file=sys.stderr)
     show(args, name, found, to)
     return 0
+
+
+def check_words(args: argparse.Namespace) -> None:
+    """Raise InputError for an option that says nothing here."""
+    for name, sources in OPTIONS.items():
+        given = getattr(args, name)
+        if given not in (None, False) and not any(getattr(args, source) for source in sources):
+            of = " and ".join(source.upper() for source in sources)
+            expected = f"{of if len(sources) == 1 else 'one of them'} with it"
+            raise InputError("", f"{name.upper()} is of {of}", expected)
 
 
 def evaluated(args: argparse.Namespace, name: str, to: scored.Places) -> int:

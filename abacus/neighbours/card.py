@@ -8,25 +8,16 @@ from typing import Any
 
 import yaml
 
-from abacus.core.documents import read_json
 from abacus.neighbours.peft import Adapter
 from abacus.profile.model import DirectorySource, RandomSource, Source
 from abacus.scoring.metrics import METRICS, PROMPT
 
-METRICS_FILES = Path("metrics/checkpoints")
 PARTS = {
     "math_": ("Chinese arithmetic, held-out problems", "abacus-math", "math_problems"),
     "squad_": ("reading questions", "abacus-reading", "squad_questions"),
     "mindformers_": ("reading questions", "abacus-reading", "squad_questions"),
     "answer_": ("reading questions", "abacus-reading", "squad_questions"),
 }
-
-
-def measured(folder: Path, number: int | None, step: int) -> dict[str, Any]:
-    """What stage evaluate has measured of a checkpoint of the pipeline; nothing where that is of another step, or none."""
-    path = folder / f"{number}.json"
-    found = read_json(path, "the output of stage evaluate") if number is not None and path.is_file() else {}
-    return found if found.get("step") == step else {}
 
 
 def results(found: dict[str, Any]) -> list[dict[str, Any]]:
@@ -129,8 +120,8 @@ A problem is asked by this prompt, which training used too (`{{problem}}` is the
 """
 
 
-def data(counts: dict[str, int], recipe: str) -> str:
-    """The card of the training rows and the held-out problems."""
+def data(counts: dict[str, int], recipe: str, other: str = "") -> str:
+    """The card of the training rows and the held-out problems; `other` says what is trained on in their place."""
     feature = [{"name": "problem", "dtype": "string"}, {"name": "solution", "dtype": "string"}]
     splits = [{"name": split, "num_examples": count} for split, count in counts.items()]
     files = [{"split": split, "path": f"{split}.jsonl"} for split in counts]
@@ -142,11 +133,12 @@ def data(counts: dict[str, int], recipe: str) -> str:
         "dataset_info": {"features": feature, "splits": splits},
     }
     rows = ", ".join(f"{count:,} rows of {split}" for split, count in counts.items())
+    read = f"what the pipeline makes ({other})" if other else "what a training reads"
     return f"""{front(metadata)}
 # Chinese arithmetic: {rows}
 
-Made by Abacus. `train` holds what a training reads: problems with worked solutions (what the
-evaluation asks too is left out if `inputs.overlap` is `drop`).
+Made by Abacus. `train` holds {read}: problems with worked solutions (what the
+evaluation asks too is left out if `inputs.overlap` is `drop`, and so are rows that are too long).
 `test` holds the held-out problems with their published solutions. The recipe (`prepare` in params.yaml):
 
 ```yaml

@@ -10,8 +10,8 @@ from abacus.core.errors import InputError
 from abacus.core.files import check_room, replacing
 from abacus.core.params import PATH, section
 from abacus.data.conversation import Turn, read_turns
-from abacus.data.inputs import Inputs
-from abacus.data.overlap import Asked, Overlap, without
+from abacus.data.inputs import Inputs, given
+from abacus.data.overlap import Asked, without
 from abacus.data.rows import Row, write_rows
 from abacus.data.squad import read_questions
 from abacus.inference.answering import Predict, read_problems, sample_problems, sample_questions
@@ -19,6 +19,10 @@ from abacus.neighbours import card, harness, trainers
 from abacus.neighbours.texts import Texts
 from abacus.problems.recipe import read_recipe
 from abacus.profile.load import Profile
+from abacus.profile.model import Prompt
+from abacus.text.encode import Fitting
+from abacus.text.prompt import Prompter
+from abacus.text.tokenizer import Tokenizer
 from abacus.training.configuration import asked, training_of
 
 MARK = "export.json"
@@ -27,15 +31,19 @@ FOLDERS = (trainers.FACTORY, trainers.AXOLOTL, harness.FOLDER)
 
 
 class Read(NamedTuple):
-    """What a training reads, how it overlaps with the evaluation, and what the evaluation asks."""
+    """What a training reads, what stage mindrecord says of it, and what the evaluation asks."""
 
     turns: list[Turn]
-    overlap: Overlap
+    said: list[str]
     problems: list[tuple[Row, Any]]
+    other: str  # what is trained on in their place, if anything is
 
 
-def read(params: Path = PATH, test: Path = TEST) -> Read:
-    """The rows that stage mindrecord trains on, as params.yaml says, and the held-out problems."""
+def read(prompt: Prompt, base: Path, params: Path = PATH, test: Path = TEST) -> Read:
+    """The rows that stage mindrecord writes for training, as params.yaml says, and the held-out problems.
+
+    They are no others than those that are trained on, unless params.yaml names a MindRecord of one's own.
+    """
     inputs, squad = section("inputs", Inputs, params), Path(section("predict", Predict, params).squad)
     for path, stage in ((Path(inputs.conversations), "converse"), (test, "prepare")):
         if not path.is_file():
@@ -45,14 +53,23 @@ def read(params: Path = PATH, test: Path = TEST) -> Read:
     turns, overlap = without(read_turns(Path(inputs.conversations)), questions, inputs.overlap == "drop")
     if not turns:
         raise InputError(inputs.conversations, "all rows ask what the evaluation asks", "other rows")
-    return Read(turns, overlap, problems)
+    prompter = Prompter(Tokenizer.load(base), prompt.template, prompt.bos)
+    learned = prompt.packing.learned if prompt.packing else None
+    rows, ticks = Fitting(turns, prompter, prompt.seq_length + 1, learned), list[int]()
+    # It ticks for every row, and yields those that fit.
+    kept = [turns[len(ticks) - 1] for _ in rows.rows(Path(inputs.conversations), ticks.append)]
+    foreign = given(params).get("mindrecord")
+    other = f"{foreign[0]} (inputs.mindrecord), not these rows but tokens, is trained on" if foreign else ""
+    said = f"overlap: not known, {other}" if other else str(overlap)
+    return Read(kept, [said, *rows.left_out()], problems, other)
 
 
 def write(out: Path, profile: Profile, base: Path, base_name: str, params: Path = PATH) -> Read:
     """Write the folder `out`, all or nothing: what it holds stands in its README.md."""
-    found, texts = read(params), Texts.load(profile.prompt, base)
-    predict, recipe = section("predict", Predict, params), read_recipe(params)
     training = training_of(profile, **asked(profile, params))
+    trainers.check(training, f"profile {profile.name!r}")
+    found, texts = read(profile.prompt, base, params), Texts.load(profile.prompt, base)
+    predict, recipe = section("predict", Predict, params), read_recipe(params)
     check_room(out, 6 * sum(len(turn.problem) + len(turn.solution) for turn in found.turns) * 4)
     counts = {"train": len(found.turns), "test": len(found.problems)}
     with replacing(out) as part:
@@ -62,7 +79,7 @@ def write(out: Path, profile: Profile, base: Path, base_name: str, params: Path 
         write_rows(part / "train.jsonl", train)
         write_rows(part / "test.jsonl", held_out)
         said = yaml.safe_dump(read_yaml(params)["prepare"], sort_keys=False, allow_unicode=True)
-        (part / "README.md").write_text(card.data(counts, said), encoding="utf-8")
+        (part / "README.md").write_text(card.data(counts, said, found.other), encoding="utf-8")
         trainers.write(part, out, found.turns, texts, training, base_name)
         sample = sample_problems(found.problems, predict.math_limit)
         math = harness.problems(sample, texts, recipe, predict.template)

@@ -24,15 +24,17 @@ def adapter(
     profile: Profile,
     architecture: Architecture,
     base_name: str,
-    metrics: Path,
+    found: dict[str, Any],
+    before: dict[str, Any],
 ) -> None:
-    """Write the checkpoint in the folder `source` as a PEFT adapter; `metrics` is the folder of what was measured."""
+    """Write the checkpoint in the folder `source` as a PEFT adapter.
+
+    `found` is what was measured of it, `before` of the base model; either may be empty.
+    """
     name = f"abacus-{profile.name}-{source.name}"
     with replacing(out) as part:
         part.mkdir()
         numbers = peft.write(part, source, architecture, base_name)
-        number = int(source.name) if source.name.isdecimal() else None
-        found, before = card.measured(metrics, number, numbers.step), card.measured(metrics, 0, 0)
         prompt = repr(Texts.load(profile.prompt, base).row("{problem}", "")[0])
         whose = origin_of(profile).source
         text = card.model(name, base_name, whose, numbers, prompt, found, before)

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from abacus.core.documents import write_json
+from abacus.core.errors import InputError
 from abacus.data.conversation import Turn, converse
 from abacus.data.rows import Row, write_rows
 from abacus.formats.huggingface import name_of
@@ -24,6 +25,9 @@ from abacus.weights.architecture import expected
 
 NAME = "abacus"  # of the data set
 FACTORY, AXOLOTL = Path("llama-factory"), Path("axolotl")
+# Their `cosine` is MindFormers' CosineWithWarmUpLR with its defaults; stage finetune sets the total itself.
+SCHEDULE, SCHEDULE_SAID = "CosineWithWarmUpLR", ("type", "learning_rate", "warmup_ratio", "total_steps")
+SCHEDULE_UNSAID = {"lr_end": 0.0, "num_cycles": 0.5, "warmup_lr_init": 0.0, "warmup_steps": 0}
 
 
 def conversations(turns: list[Turn], texts: Texts) -> list[dict[str, object]]:
@@ -56,6 +60,27 @@ def modules(training: Training) -> list[str]:
     return targets(found, training.architecture.num_layers)
 
 
+def check(training: Training, place: str) -> None:
+    """Raise InputError, naming `place`, for a run that these trainers' keys cannot say."""
+    schedule, alpha = training.framework["lr_schedule"], training.model.pet_config.lora_alpha
+    said = "for another trainer to learn at the same rate"
+    if schedule.get("type") != SCHEDULE:
+        raise InputError(place, f"lr_schedule.type is {schedule.get('type')!r}", f"{SCHEDULE}, {said}")
+    for key, value in schedule.items():
+        if key not in SCHEDULE_SAID and value != SCHEDULE_UNSAID.get(key):
+            expected = SCHEDULE_UNSAID.get(key, "no such key")
+            raise InputError(place, f"lr_schedule.{key} is {value!r}", f"{expected}, {said}")
+    if alpha != int(alpha):
+        found = f"model.model_config.pet_config.lora_alpha is {alpha!r}"
+        raise InputError(place, found, "a whole number, which is what other trainers take")
+
+
+def clipped(training: Training) -> float:
+    """The norm that gradients are cut at; 0, with which these trainers cut none."""
+    wrapper = training.framework["runner_wrapper"]
+    return float(wrapper.get("max_grad_norm", 1.0)) if wrapper.get("use_clip_grad", False) else 0.0
+
+
 def shared(training: Training) -> dict[str, Any]:
     """What both YAMLs say by the same keys, which are transformers'."""
     optimizer, schedule = training.framework["optimizer"], training.typed.lr_schedule
@@ -72,7 +97,7 @@ def shared(training: Training) -> dict[str, Any]:
         "adam_beta1": optimizer["betas"][0],
         "adam_beta2": optimizer["betas"][1],
         "adam_epsilon": optimizer["eps"],
-        "max_grad_norm": training.framework["runner_wrapper"].get("max_grad_norm", 1.0),
+        "max_grad_norm": clipped(training),
         "seed": training.settings.seed,
         "bf16": half == "bfloat16",
         "fp16": half == "float16",

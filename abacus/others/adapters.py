@@ -31,7 +31,10 @@ Empty = Annotated[dict[str, Any], Field(max_length=0, description="an empty mapp
 
 
 class Config(Open):
-    """What must be known of adapter_config.json; of each of the others only one value means LoRA as it is here."""
+    """What must be known of adapter_config.json; of each of the others only some values mean LoRA as it is here.
+
+    The keys are those of peft 0.21's LoraConfig that change the base model or what is computed with the matrices.
+    """
 
     peft_type: Literal["LORA"]
     r: Annotated[int, whole(1, 10**6)]
@@ -43,6 +46,18 @@ class Config(Open):
     rank_pattern: Empty = Field(default_factory=dict)
     alpha_pattern: Empty = Field(default_factory=dict)
     modules_to_save: None = None
+    # The other ways to begin (pissa, olora, corda, loftq, lora_ga) take something off the base model's own matrices.
+    init_lora_weights: bool | Literal["gaussian", "orthogonal", "eva", "mica"] = True
+    lora_bias: Literal[False] = False
+    use_qalora: Literal[False] = False
+    alora_invocation_tokens: None = None
+    layer_replication: None = None
+    trainable_token_indices: None = None
+    target_parameters: None = None
+    use_bdlora: None = None
+    arrow_config: None = None
+    kasa_config: None = None
+    monteclora_config: None = None
 
 
 class Taken(NamedTuple):
@@ -58,9 +73,12 @@ def folder_of(source: Path, base: Path, lora: Lora, alpha: float | None, to: Pat
 
     `lora` has the numbers of a MindSpore checkpoint, which holds none, unless `alpha` is given.
     """
-    if (source / OURS).is_file():
+    said = next((name for name in (OURS, CONFIG) if (source / name).is_file()), None)
+    if said and alpha is not None:
+        raise InputError(source / said, f"says its alpha, and ALPHA is {alpha:g}", "no ALPHA with it")
+    if said == OURS:
         return source
-    if (source / CONFIG).is_file():
+    if said == CONFIG:
         taken = read_peft(source)
     elif file := _checkpoint(source):
         taken = read_mindspore(file, base, lora, alpha)

@@ -23,11 +23,15 @@ NO_LIKELIHOOD = {"reference_nll": 0.0, "reference_tokens": 0}
 
 
 class Test(NamedTuple):
-    """The problems and reading questions that are asked, and the keys of those that the limits leave out."""
+    """The problems and reading questions that are asked, and the keys of those that the limits leave out.
+
+    `passages` says of how many passages the file of reading questions asks the same.
+    """
 
     math: list[Row]
     reading: list[Question]
     left_out: frozenset[str]
+    passages: Counter[str]
 
     def questions(self) -> Iterable[dict[str, str]]:
         """Every question as others get it."""
@@ -54,14 +58,16 @@ def read_test(params: Path, math: Path = MATH) -> Test:
         key for one in questions for key in (one.id, one.question)
     }
     kept = {row.problem for row in asked} | {key for one in read for key in (one.id, one.question)}
-    return Test(asked, read, frozenset(every - kept))
+    return Test(asked, read, frozenset(every - kept), Counter(one.question for one in questions))
 
 
 def read_given(path: Path, test: Test) -> Given:
-    """Read answers; InputError names the file and the line of one that is no answer to a question, or a second one."""
+    """Read answers; InputError names the file and the line of one that is no answer to a question, or a second one.
+
+    So does one of a file without any answer to a question that is asked: there is nothing to score.
+    """
     problems = {row.problem for row in test.math}
     ids = frozenset(one.id for one in test.reading)
-    texts = Counter(one.question for one in test.reading)
     by_text = {one.question: one.id for one in test.reading}
     given = Given({}, {}, 0)
     lines: dict[str, int] = {}
@@ -74,8 +80,9 @@ def read_given(path: Path, test: Test) -> Given:
             into, key = (
                 (given.math, asked) if asked in problems else (given.reading, by_text.get(asked, asked))
             )
-        if texts[asked] > 1 and name != "id":
-            raise InputError(place, f"{texts[asked]} passages are asked {clip(asked)!r}", "its id")
+        # One of them may be left out: the answer could be to that.
+        if name != "id" and asked in by_text and test.passages[asked] > 1:
+            raise InputError(place, f"{test.passages[asked]} passages are asked {clip(asked)!r}", "its id")
         if key not in problems and key not in ids:
             if asked not in test.left_out:
                 raise InputError(
@@ -89,6 +96,9 @@ def read_given(path: Path, test: Test) -> Given:
             )
         lines[key] = number
         into[key] = {"completion": row["completion"], "ended": row.get("ended", True)}
+    if not lines:
+        found = f"all {given.left_out} answers are to questions that the limits of params.yaml leave out"
+        raise InputError(path, found, f"some to the {_counts(test)}")
     return given
 
 

@@ -72,7 +72,8 @@ def differences(outcomes: Mapping[int, Outcomes], best: int) -> list[list[str]]:
 
 def categories(base: Outcomes, best: Outcomes, number: int | str) -> list[list[str]]:
     """Return the strict accuracies by category, of the base model and of the best checkpoint, titles first."""
-    rows = [["category", "problems", "base, math strict", f"checkpoint {number}"]]
+    name_of = f"checkpoint {number}" if isinstance(number, int) else number
+    rows = [["category", "problems", "base, math strict", name_of]]
     for name in (category.name for category in CATEGORIES):
         sides = [
             [one.right[STRICT] for one in side.values() if one.category == name] for side in (base, best)

@@ -61,10 +61,17 @@ def test_of_other_questions_it_says_why_nothing_is_known(question, why):
     ("said", "words"),
     [
         ("= 0.8747", "right"),
-        ("= 0.87", "right at two decimals"),
+        ("= 0.87", "right at two decimals or six digits"),
         ("= 0.8847", "wrong: 0.8847"),
         ("不知道", "no answer"),
     ],
 )
 def test_a_judgement_in_words(said, words):
     assert judged(truth("计算 3008.48 / 3439.46 等于多少？", FOUR), said, FOUR, True).words == words
+
+
+def test_of_a_large_number_no_more_is_said_than_is_compared():
+    """From a million on six digits are compared, and not two decimals."""
+    known = truth("计算 3000000.00 + 4.00 等于多少？", FOUR)
+    assert known.answer == "3000004"
+    assert judged(known, "= 3000003", FOUR, True).words == "right at two decimals or six digits"

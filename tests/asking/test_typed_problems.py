@@ -1,7 +1,9 @@
 """A tiny checkpoint asked through pipes and as JSON, in this process: the models, decoders and tokens are real."""
 
+import contextlib
 import io
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -86,6 +88,38 @@ def test_one_question_of_the_command_line(pipe):
     assert out.count("question") == 1 and SUM in out
 
 
+@pytest.mark.parametrize("broken", [b"\xff", "计".encode()[:2] + b" 1", b"1 + \xe8"])
+def test_bytes_of_the_command_line_that_are_no_text_are_one_line(pipe, broken):
+    out, said, code = pipe(b"", question=os.fsdecode(broken))
+    assert (out, code) == ("", 1)
+    assert said.startswith("error: byte ") and said.endswith(" is not UTF-8, expected a question\n")
+
+
+def test_half_a_character_that_is_typed_does_not_end_a_session(voices, monkeypatch):
+    """A Backspace takes one byte of three; `input` hands the rest on, or fails, as Python was told to read."""
+    unfit = UnicodeDecodeError("utf-8", b"\xe8\xae", 0, 2, "unexpected end of data")
+    typed = iter([os.fsdecode(b"\xe8\xae"), unfit, SUM, EOFError()])
+
+    def read(prompt: str) -> str:
+        found = next(typed)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("builtins.input", read)
+    monkeypatch.setattr("abacus.asking.conversation._spoken", lambda out: contextlib.nullcontext())
+    monkeypatch.setattr("sys.stdin", Terminal())
+    out, screen = io.StringIO(), io.StringIO()
+    assert converse(voices, RECIPE, Written(out), out, screen) == 1
+    _, *faults = screen.getvalue().splitlines()
+    assert faults == ["error: byte 1 is not UTF-8, expected a question"] * 2
+    assert json.loads(out.getvalue())["question"] == SUM
+
+
 def test_as_json_there_is_an_object_a_question_and_nothing_else(pipe, voices):
     out, said, code = pipe(f"{SUM}\n{OTHER}\n".encode(), Written)
     assert (said, code) == ("", 0)
@@ -130,3 +164,30 @@ def test_where_somebody_looks_on_the_words_are_written_as_they_come(voices):
         Shown(out).answer(voices, SUM, RECIPE)
         assert len(set(flushed)) >= least
         assert ("question" in out.getvalue()) == (kind is io.StringIO)
+
+
+def test_mindformers_own_decoder_builds_one_model_for_all_questions_of_a_length(folder, monkeypatch):
+    """The answers are those of a model that is built anew for each question, to the token."""
+    from abacus.inference.framework import FrameworkDecoder
+
+    built: list[int] = []
+    build = FrameworkDecoder._model
+
+    def counted(self, rows: int, length: int):
+        built.append(length)
+        return build(self, rows, length)
+
+    monkeypatch.setattr(FrameworkDecoder, "_model", counted)
+    how = replace(HOW, decode=HOW.decode.model_copy(update={"engine": "mindformers", "math_new_tokens": 6}))
+    models = {"checkpoint 1": folder / "1", "base model": None}
+    voices = opened(how, folder / "base", models, io.StringIO())
+    prompts = [Prompt(ids) for ids in problem_prompts(voices.prompter, [SUM, OTHER, SUM * 4], "trained")]
+    limits = {"max_new_tokens": 6, "min_new_tokens": how.decode.min_new_tokens}
+    asked = [(name, prompt) for prompt in (*prompts, prompts[0]) for name in models]
+    found = [voices.stream(name, prompt, print).ids for name, prompt in asked]
+    assert len(built) == 2 and built[0] % 128 == 0 and built[1] > built[0], "a longer one has it built anew"
+    for name, number in (("checkpoint 1", "1"), ("base model", "0")):
+        alone = load(how, folder / "base", folder / number, io.StringIO()).decoder
+        expected = [alone.complete([prompt], **limits)[0].ids for one, prompt in asked if one == name]
+        assert [ids for ids, (one, _) in zip(found, asked, strict=True) if one == name] == expected
+    assert found[0] != found[1], "the models differ"

@@ -60,7 +60,7 @@ class Typed:
         return found + text
 
     def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
+        os.write(self.master, os.fsencode(text))
 
 
 def test_at_a_terminal_it_shows_the_forms_answers_and_leaves_quietly(here):
@@ -68,6 +68,8 @@ def test_at_a_terminal_it_shows_the_forms_answers_and_leaves_quietly(here):
     assert "loading the models" in typed.until("> ")
     typed.type("?\n")
     assert "的平方根？" in typed.until("> ")
+    typed.type(os.fsdecode(b"\xff1 + 1\n"))
+    assert "error: byte 1 is not UTF-8, expected a question" in typed.until("> ")
     typed.type(f"{SUM}\n")
     shown = typed.until("计算过程：12.00 + 8.00 = 20)")
     assert "checkpoint 1" in shown and "base model" in shown and "true answer     20  (" in shown

@@ -13,6 +13,7 @@ from abacus.__main__ import Parser
 from abacus.commands import export, table
 from abacus.core.errors import InputError
 from abacus.formats import gguf, source
+from abacus.pipeline.measured import md5_of_file, md5_of_folder
 from abacus.profile import load
 from tests.exports import workspace
 from tests.workspace import ROOT
@@ -59,6 +60,10 @@ def test_each_form_has_a_folder_of_its_own(work, monkeypatch, words, out):
         (["CHECKPOINT=3", "AS=gguf", "TYPE=q8"], "TYPE is 'q8'; did you mean 'q8_0'?"),
         (["CHECKPOINT=3", "TYPE=f16"], "TYPE=f16 is of AS=gguf, expected AS=gguf with it"),
         (["DATA=1", "AS=peft"], "AS=peft is of a checkpoint, expected DATA=1 alone, or CHECKPOINT"),
+        (["CHECKPOINT=3", "STEP=3905_2"], "STEP=3905_2 is of SHARDS, expected SHARDS with it"),
+        (["DATA=1", "STEP=3905_2"], "STEP=3905_2 is of SHARDS, expected SHARDS with it"),
+        (["CHECKPOINT=3", "BASE_NAME=a/b"], "BASE_NAME=a/b is of AS=peft and DATA=1, expected one of them"),
+        (["CHECKPOINT=3", "AS=gguf", "BASE_NAME=a/b"], "BASE_NAME=a/b is of AS=peft and DATA=1, expected"),
         (
             ["CHECKPOINT=x.ckpt", "AS=peft", "OUT=x"],
             "AS=peft needs LoRA's own weights, expected CHECKPOINT=number",
@@ -84,6 +89,32 @@ def test_a_checkpoint_as_peft_and_as_gguf_that_a_profile_takes(work, monkeypatch
     own = source.find(work / "exports/3-gguf-q8_0")
     assert own.kind == source.GGUF
     assert gguf.read(own.path)[0].vocab_size == 300
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_card_has_the_metrics_of_this_very_checkpoint(work, tmp_path, monkeypatch, locked):
+    """Metrics of the same step that lie there are not enough: a training that was interrupted leaves those before."""
+    monkeypatch.chdir(work)
+    scores = work / "metrics/checkpoints/3.json"
+    scores.parent.mkdir(parents=True, exist_ok=True)
+    scores.write_text('{"step": 6, "math_strict": 3.125, "math_problems": 3}', encoding="utf-8")
+    base, answers = ({"path": f"data/{name}", "md5": "x.dir"} for name in ("base", "predictions/3"))
+    read = {"path": "checkpoints/3", "md5": md5_of_folder(Path("checkpoints/3"))}
+    wrote = {"path": "metrics/checkpoints/3.json", "md5": md5_of_file(scores)}
+    stages = {
+        "base": {"cmd": "", "outs": [base]},
+        "predict@3": {"cmd": "", "deps": [read, base], "outs": [answers]},
+        "evaluate@3": {"cmd": "", "deps": [answers], "outs": [wrote]},
+    }
+    if not locked:
+        read["md5"] = "of-the-training-before.dir"
+    monkeypatch.setattr("abacus.pipeline.measured.LOCK", tmp_path / "dvc.lock")
+    (tmp_path / "dvc.lock").write_text(json.dumps({"stages": stages}), encoding="utf-8")
+    profile = load.profile("small")
+    args = resolved("CHECKPOINT=3", "AS=peft", f"OUT={tmp_path / 'out'}")
+    export.export_checkpoint(args, profile, profile.llama.architecture, StringIO())
+    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert ("model-index" in card, "Nothing that is known here." in card) == (locked, not locked)
 
 
 def test_data_by_the_real_command_once(work):

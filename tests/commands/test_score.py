@@ -1,5 +1,6 @@
 """`make score` through the door: predictions of ours score as they did, and an adapter of peft's form is one more checkpoint."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,6 +12,11 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
+from abacus.__main__ import Parser
+from abacus.commands import table
+from abacus.core.errors import InputError
+from abacus.data.squad import read_questions
+from abacus.others.asked import read_test
 from abacus.problems.categories import CATEGORIES
 from tests.stages.test_evaluate import perfect
 from tests.tiny import TINY, pairs, write_model
@@ -74,6 +80,43 @@ def test_questions_go_out_and_answers_come_back(here):
     assert done.stderr.splitlines() == [
         "error: metrics/others/other.json: has the scores of other.jsonl, expected another NAME, or REPLACE=1"
     ]
+
+
+def test_answers_to_what_is_not_asked_leave_nothing(here):
+    """Nor any scores, which the tables would then not find."""
+    params = here / "params.yaml"
+    with contextlib.chdir(here):
+        asked = {one.id for one in read_test(params).reading}
+    squad = here / yaml.safe_load(params.read_text(encoding="utf-8"))["predict"]["squad"]
+    left_out = [one.id for one in read_questions(squad) if one.id not in asked]
+    line = json.dumps({"id": left_out[0], "completion": "x"})
+    (here / "hollow.jsonl").write_text(f"{line}\n", encoding="utf-8")
+    done = score(here, "PREDICTIONS=hollow.jsonl")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "error: hollow.jsonl: all 1 answers are to questions that the limits of params.yaml"
+    )
+    assert not list(here.glob("metrics/others/hollow*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["PREDICTIONS=x", "ALPHA=4"], "ALPHA is of ADAPTER, expected ADAPTER with it"),
+        (["ADAPTER=x", "PARTIAL=1"], "PARTIAL is of PREDICTIONS, expected PREDICTIONS with it"),
+        *(
+            (["QUESTIONS=x", word], f"{word.partition('=')[0]} is of ")
+            for word in ("ALPHA=4", "PARTIAL=1", "NAME=y", "REPLACE=1", "JSON=1")
+        ),
+    ],
+)
+def test_an_option_that_says_nothing_is_one_line(tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    parser = Parser(table()["score"])
+    with pytest.raises(InputError) as error:
+        parser.run(parser.parse_args(parser.words(words)))
+    assert str(error.value).startswith(said)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from abacus.commands import profile as profile_command
 from abacus.core.errors import InputError
-from abacus.neighbours import card, folders, peft
+from abacus.neighbours import folders, peft
 from abacus.profile import load
 from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer
@@ -39,11 +39,8 @@ def work(tmp_path_factory) -> Path:
     made = workspace(folder, template="vicuna", bos=True)
     shape, base = made.llama.architecture, folder / "data/base"
     written_for_others(folder, made)
-    (folder / "metrics").mkdir()
-    for number, found in ((0, BEFORE), (3, MEASURED)):
-        (folder / f"metrics/{number}.json").write_text(json.dumps(found), encoding="utf-8")
     source = folder / "checkpoints/3"
-    folders.adapter(folder / "adapter", source, base, made, shape, str(folder / "base"), folder / "metrics")
+    folders.adapter(folder / "adapter", source, base, made, shape, str(folder / "base"), MEASURED, BEFORE)
     return folder
 
 
@@ -83,16 +80,14 @@ def test_the_card_has_what_was_measured_beside_the_base_model(work):
     assert "USER: {problem} ASSISTANT:" in text
 
 
-def test_a_name_on_the_hub_is_metadata_and_another_step_s_metrics_are_not(work, tmp_path):
+def test_a_name_on_the_hub_is_metadata_and_without_metrics_there_are_no_results(work, tmp_path):
     made = made_of(work)
     shape, source = made.llama.architecture, work / "checkpoints/3"
-    (tmp_path / "3.json").write_text(json.dumps(MEASURED | {"step": 8}), encoding="utf-8")
-    folders.adapter(tmp_path / "out", source, work / "data/base", made, shape, "some/model", tmp_path)
+    folders.adapter(tmp_path / "out", source, work / "data/base", made, shape, "some/model", {}, {})
     _, head, text = (tmp_path / "out/README.md").read_text(encoding="utf-8").split("---\n", 2)
     metadata = yaml.safe_load(head)
     assert metadata["base_model"] == "some/model"
     assert "model-index" not in metadata and "Nothing that is known here." in text
-    assert card.measured(tmp_path, None, 6) == {}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +117,7 @@ def test_an_adapter_that_does_not_fit_is_one_line(work, change, said):
 
 def test_the_base_model_has_no_adapter_and_nothing_half_is_left(work, tmp_path):
     made = made_of(work)
-    arguments = (work / "data/base", made, made.llama.architecture, "b", tmp_path)
+    arguments = (work / "data/base", made, made.llama.architecture, "b", {}, {})
     with pytest.raises(InputError, match="is the base model, which has no adapter"):
         folders.adapter(tmp_path / "out", work / "checkpoints/0", *arguments)
     (tmp_path / "3").mkdir()

@@ -114,6 +114,30 @@ def test_peft_s_matrices_are_folded_as_ours_are(base, tmp_path, alpha):
             {"alpha_pattern": {"q_proj": 3}},
             "adapter_config.json: alpha_pattern is a mapping, expected an empty",
         ),
+        *(
+            (
+                {"init_lora_weights": way},
+                f"adapter_config.json: init_lora_weights is '{way}' (text), expected true or false or one of: ",
+            )
+            for way in ("pissa", "pissa_niter_16", "olora", "corda", "loftq", "lora_ga")
+        ),
+        *(
+            ({key: True}, f"adapter_config.json: {key} is True, expected one of: False")
+            for key in ("use_qalora", "lora_bias")
+        ),
+        *(
+            ({key: value}, f"adapter_config.json: {key} is a {kind}, expected nothing")
+            for key, value, kind in (
+                ("alora_invocation_tokens", [3, 4], "list"),
+                ("layer_replication", [[0, 1], [0, 2]], "list"),
+                ("trainable_token_indices", [1], "list"),
+                ("target_parameters", ["experts.up"], "list"),
+                ("use_bdlora", {"nblocks": 2}, "mapping"),
+                ("arrow_config", {"top_k": 3}, "mapping"),
+                ("kasa_config", {"beta": 1.0}, "mapping"),
+                ("monteclora_config", {"num_samples": 8}, "mapping"),
+            )
+        ),
     ],
 )
 def test_what_is_more_than_lora_is_one_line(base, tmp_path, change, said):
@@ -151,6 +175,18 @@ def test_a_damaged_or_missing_file_is_one_line(base, tmp_path):
     for name, found in (("empty", "holds no adapter"), ("nowhere", "no such folder")):
         with pytest.raises(InputError, match=f"{name}: {found}, expected adapter_config.json"):
             take(tmp_path / name, base, tmp_path / "taken")
+
+
+@pytest.mark.parametrize("way", [True, False, "gaussian", "orthogonal", "eva", "mica"])
+def test_a_beginning_that_leaves_the_base_model_alone_is_lora(base, tmp_path, way):
+    said = {"init_lora_weights": way, "use_qalora": False, "alora_invocation_tokens": None}
+    assert (take(saved(tmp_path / "peft", said), base, tmp_path / "taken") / "adapter.ckpt").is_file()
+
+
+def test_alpha_is_not_given_to_what_says_its_own(base, tmp_path):
+    for source, name in ((saved(tmp_path / "peft"), CONFIG), (base.parent / "1", "adapter.json")):
+        with pytest.raises(InputError, match=rf"{name}: says its alpha, and ALPHA is 12, expected no ALPHA"):
+            take(source, base, tmp_path / "taken", alpha=12.0)
 
 
 def test_one_of_ours_is_taken_as_it_is(base, tmp_path):

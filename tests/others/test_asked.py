@@ -115,6 +115,29 @@ def test_answers_to_what_the_limits_leave_out_are_counted(test_set, tmp_path):
     )
 
 
+def test_a_file_of_nothing_but_what_the_limits_leave_out_is_one_line(test_set, tmp_path):
+    rows = [{"question": text, "completion": "1"} for text in test_set.left_out]
+    said = (
+        r"all 2 answers are to questions that the limits of params.yaml leave out, expected some to the 20 pr"
+    )
+    with pytest.raises(InputError, match=said):
+        read_given(written(tmp_path / "x.jsonl", rows), test_set)
+
+
+def test_a_text_is_another_passage_s_too_where_the_limits_leave_that_out(test_set, tmp_path):
+    """`Who?` is asked of b, and would be of c."""
+    asked = test_set._replace(reading=[one for one in test_set.reading if one.id != "c"])
+    asked = asked._replace(left_out=test_set.left_out | {"c"})
+    path = written(tmp_path / "x.jsonl", [{"question": "Who?", "completion": "Bo"}])
+    with pytest.raises(InputError, match=r"line 1: 2 passages are asked 'Who\?', expected its id"):
+        read_given(path, asked)
+    path = written(tmp_path / "y.jsonl", [{"id": one, "question": "Who?", "completion": "x"} for one in "bc"])
+    assert (list(read_given(path, asked).reading), read_given(path, asked).left_out) == (["b"], 1)
+    neither = asked._replace(reading=asked.reading[:1], left_out=asked.left_out | {"b", "Who?"})
+    rows = [{"question": "Who?", "completion": "Bo"}, {"id": "a", "completion": "here"}]
+    assert read_given(written(tmp_path / "z.jsonl", rows), neither).left_out == 1
+
+
 def test_a_reading_question_may_be_named_by_its_text_and_a_problem_as_predict_names_it(test_set, tmp_path):
     rows = [
         {"question": "When?", "completion": "now"},
@@ -174,6 +197,8 @@ def test_it_is_written_and_printed_beside_ours(test_set, tmp_path):
     rows = [line.split("|") for line in text.splitlines() if line.startswith("|")]
     assert ["x", "-", "100.00 [83.9, 100.0]"] in [[cell.strip() for cell in row[1:4]] for row in rows]
     assert "x against 0" in text and "better" in text
+    heads = [[cell.strip() for cell in row] for row in rows if row[1].strip() == "category"]
+    assert [head[2:5] for head in heads] == [["problems", "base, math strict", "x"]], "it is no checkpoint"
     assert all(category.name in text for category in CATEGORIES)
     alone = scored.printed("x", found, theirs, scored.Ours({}, {}))
     assert "against" not in alone and "100.00 [83.9, 100.0]" in alone

@@ -14,9 +14,11 @@ import sys
 from abacus.core.documents import write_csv
 from abacus.core.errors import InputError
 from abacus.core.files import replacing
-from abacus.experiments import drawing, results
+from abacus.experiments import results
+from abacus.experiments.drawing import picture
 from abacus.experiments.grid import GRIDS, Grid, planned, read_grid
 from abacus.experiments.leaderboard import Row, board, rows, tables
+from abacus.report.pictures import svg
 from abacus.scoring.tables import aligned
 
 FORMATS = ("text", "markdown", "csv", "json")
@@ -46,7 +48,7 @@ def main(args: argparse.Namespace) -> None:
     folder = results.folder(args.grid)
     write_csv(folder.with_name(f"{args.grid}.csv"), table)
     with replacing(folder.with_name(f"{args.grid}.svg")) as part:
-        part.write_text(drawing.svg(grid.question, table), encoding="utf-8")
+        part.write_text(svg(picture(grid.question, table)), encoding="utf-8")
     if args.format == "json":
         print(json.dumps(table, ensure_ascii=False, indent=2))
     elif args.format == "csv":

@@ -124,15 +124,17 @@ def _labelled(gates: Rows) -> list[Spec]:
     ]
 
 
-def by_category(rows: Rows) -> Spec:
-    """Points with intervals by category: rows of category, what, value, low, high."""
+# The base model is grey, whatever stands beside it.
+BESIDE_BASE = ("grey", "blue", "orange", "green")
+
+
+def by_category(rows: Rows, shades: Sequence[str] = BESIDE_BASE) -> Spec:
+    """Points with intervals by category: rows of category, what, value, low, high; a shade a `what`."""
     names, kinds = distinct(rows, "what"), distinct(rows, "category")
-    # The base model is grey, whatever stands beside it.
-    shades = [colour(name) for name in ("grey", "blue", "orange", "green")][: len(names)]
     tint = {
         "field": "what",
         "type": "nominal",
-        "scale": {"domain": names, "range": shades},
+        "scale": {"domain": names, "range": [colour(name) for name in shades[: len(names)]]},
         "legend": {"columns": len(names)},
     }
     y = {"field": "category", "type": "nominal", "sort": kinds, "title": None}

@@ -5,10 +5,11 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from abacus.experiments import leaderboard, pooled
-from abacus.experiments.drawing import svg
+from abacus.experiments.drawing import picture
 from abacus.experiments.grid import Grid, Planned
 from abacus.experiments.leaderboard import board, rows, tables
 from abacus.experiments.results import Found, Result, sources
+from abacus.report.pictures import svg
 from abacus.scoring.intervals import wilson
 from abacus.scoring.metrics import METRICS
 from abacus.scoring.questions import Outcome
@@ -115,7 +116,7 @@ def test_a_verdict_on_recipes_of_unlike_decimals_says_so(its, said):
     table = rows(GRID, board(GRID, results))
     assert table[0]["verdict"] == said
     assert list(tables(GRID, table).values())[1][1][-1] == said
-    labels = [text.text for text in ET.fromstring(svg("?", table)).findall("{*}text[@text-anchor='end']")]
+    labels = list(dict.fromkeys(one["category"] for one in picture("?", table)["data"]["values"]))
     decimals = said.rpartition("decimals ")[2].split(" against ")
     unlike = [f"b, decimals {decimals[0]}", "a, decimals 4"]
     assert labels == (["b", "a"] if said == "better" else unlike)
@@ -149,9 +150,9 @@ def test_compared_on_seeds_and_questions_that_both_have():
 
 def test_the_picture_has_a_dot_a_recipe_and_metric():
     table = rows(GRID, board(GRID, RESULTS))
-    root = ET.fromstring(svg("a < b?", table))
-    assert len(root.findall("{*}circle")) == 4
-    assert root.find("{*}text").text == "a < b?"
+    root = ET.fromstring(svg(picture("a < b?", table)))
+    assert len(root.findall(".//{*}path[@aria-roledescription='point']")) == 4
+    assert "a < b?" in {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
 
 
 def test_sources_are_the_code_that_stages_run():

@@ -25,14 +25,16 @@ class Parser(Options):
     def __init__(self, command: Command) -> None:
         module = importlib.import_module(command.module)
         epilog = "An option --out x is also written OUT=x."
-        super().__init__(f"make {command.name}", module.__doc__, usage=command.usage, epilog=epilog)
+        super().__init__(
+            f"make {command.name}", module.__doc__, usage="\n       ".join(command.forms), epilog=epilog
+        )
         self.command, self.run = command, module.main
         module.arguments(self)
 
     def error(self, message: str) -> NoReturn:
         """Stop with exit code 2."""
         typed = re.sub(r"--([a-z][a-z-]*)", lambda match: match[1].upper().replace("-", "_"), said(message))
-        self.exit(2, f"error: {self.prog}: {typed}; expected {self.command.usage}\n")
+        self.exit(2, f"error: {self.prog}: {typed}; expected {' or '.join(self.command.forms)}\n")
 
     def words(self, words: list[str]) -> list[str]:
         """`OUT=x` as `--out x`; a switch is given by 1 and left out by 0. Other words stay as they are."""
@@ -79,7 +81,7 @@ class Parser(Options):
 def helped() -> str:
     """Every command, with its variables."""
     commands = table().values()
-    return "\n".join(f"{command.usage}\n    {command.does}" for command in commands)
+    return "\n".join("\n".join([*command.forms, f"    {command.does}"]) for command in commands)
 
 
 def main() -> None:

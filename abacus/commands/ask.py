@@ -22,6 +22,7 @@ from abacus.core.params import PATH
 from abacus.core.process import Stopped
 from abacus.core.quiet import framework_log
 from abacus.inference.answering import How, how_of, read_how
+from abacus.others.adapters import CONFIG, OURS
 from abacus.pipeline.lock import BASE, CHECKPOINTS, PROFILE, check_base, checkpoint_folder
 from abacus.problems.recipe import read_recipe
 from abacus.profile.load import profile
@@ -57,6 +58,8 @@ def ask(args: argparse.Namespace) -> int:
     if number is None and args.adapter is None:
         raise InputError(CHECKPOINTS, "holds no checkpoint", "one to ask", "`make repro` makes them")
     adapter = checkpoint_folder(args.adapter, number)
+    if (adapter / CONFIG).is_file() and not (adapter / OURS).is_file():
+        raise InputError(adapter, "is PEFT's", "a checkpoint of ours", "`make score ADAPTER=` takes both")
     check_base(args.base, adapter)
     how, recipe = how_asked(args.profile), read_recipe(args.params)
     models = {ALONE: None} if number == 0 else {f"checkpoint {adapter.name}": adapter, ALONE: None}

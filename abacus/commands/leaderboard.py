@@ -16,7 +16,7 @@ from abacus.core.errors import InputError
 from abacus.core.files import replacing
 from abacus.experiments import results
 from abacus.experiments.drawing import picture
-from abacus.experiments.grid import GRIDS, Grid, planned, read_grid
+from abacus.experiments.grid import GRIDS, Grid, Planned, planned, read_grid
 from abacus.experiments.leaderboard import Row, board, rows, tables
 from abacus.report.pictures import svg
 from abacus.scoring.tables import aligned
@@ -35,20 +35,20 @@ def main(args: argparse.Namespace) -> None:
     plans = planned(grid, GRIDS / f"{args.grid}.yaml")
     found = results.find(args.grid, plans)
     runs = board(grid, found)
-    for plan in plans:
-        one = found.get(plan.name)
-        if one is None or one.other:
-            what = "was made with other parameters or data and is left out" if one else "no result yet"
-            print(f"{plan.name}: {what}; `make experiments GRID={args.grid}`", file=sys.stderr)
-        elif one.older:
-            print(f"{plan.name}: made by other code: {', '.join(one.older)}", file=sys.stderr)
+    tell(grid, args.grid, plans, found)
     if not runs:
         raise InputError(results.folder(args.grid), "no results", "those of `make experiments`")
     table = rows(grid, runs)
     folder = results.folder(args.grid)
-    write_csv(folder.with_name(f"{args.grid}.csv"), table)
-    with replacing(folder.with_name(f"{args.grid}.svg")) as part:
-        part.write_text(svg(picture(grid.question, table)), encoding="utf-8")
+    if any(one.other for one in found.values()):
+        print(
+            f"{folder}.csv and .svg stay as they are: they show results that are left out here",
+            file=sys.stderr,
+        )
+    else:
+        write_csv(folder.with_name(f"{args.grid}.csv"), table)
+        with replacing(folder.with_name(f"{args.grid}.svg")) as part:
+            part.write_text(svg(picture(grid.question, table)), encoding="utf-8")
     if args.format == "json":
         print(json.dumps(table, ensure_ascii=False, indent=2))
     elif args.format == "csv":
@@ -57,6 +57,31 @@ def main(args: argparse.Namespace) -> None:
         writer.writerows(table)
     else:
         print(f"{grid.question}\n\n{shown(grid, table, args.format)}")
+
+
+def tell(grid: Grid, name: str, plans: list[Planned], found: dict[str, results.Found]) -> None:
+    """Say which results are missing or left out, which other code has made, and whether anything is compared."""
+    run, older = f"`make experiments GRID={name}`", {}
+    for plan in plans:
+        one = found.get(plan.name)
+        if one is None:
+            print(f"{plan.name}: no result yet; {run}", file=sys.stderr)
+        elif one.other:
+            what = "was made with other parameters or data and is left out"
+            print(f"{plan.name}: {what}; put them back, or {run}", file=sys.stderr)
+        elif one.older:
+            older.setdefault(tuple(one.older), []).append(plan.name)
+    for code, names in older.items():
+        what = (
+            f"{', '.join(names)}: made by other code, shown all the same ({run[:-1]} AGAIN=1` runs them anew)"
+        )
+        print(f"{what}: {', '.join(code)}", file=sys.stderr)
+    if not any(
+        plan.run == grid.baseline and plan.name in found and not found[plan.name].other for plan in plans
+    ):
+        print(
+            f"{grid.baseline}, the baseline, has no result here: nothing is compared with it", file=sys.stderr
+        )
 
 
 def shown(grid: Grid, found: list[Row], how: str) -> str:

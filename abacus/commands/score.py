@@ -69,8 +69,16 @@ def main(args: argparse.Namespace) -> int:
         return 0
     source = args.predictions or args.adapter
     name = args.name or (source.stem if source.is_file() else source.resolve().name)
-    if not NAME.fullmatch(name):
-        raise InputError("", f"NAME is {name!r}", "letters, digits, '.', '_' and '-'")
+    if not source.exists():
+        raise InputError(source, "no such file or folder", "what PREDICTIONS or ADAPTER names")
+    if not args.name and name.isdecimal():
+        name = f"{'adapter' if args.adapter else 'answers'}-{name}"
+    if not NAME.fullmatch(name) or name.isdecimal():  # numbers are the checkpoints'
+        where = "NAME" if args.name else f"the name of {source}"
+        advice = "" if args.name else "give it one: NAME=other"
+        raise InputError(
+            "", f"{where} is {name!r}", "letters, digits, '.', '_' and '-', and no number", advice
+        )
     to = scored.places(name)
     scored.check_free(to, str(source), args.replace)
     if args.adapter:

@@ -29,7 +29,8 @@ def read_text(path: Path, expected: str = "a text file") -> str:
     except FileNotFoundError:
         raise InputError(path, "no such file", expected) from None
     except UnicodeDecodeError as error:
-        raise InputError(path, f"byte {error.start + 1} is not UTF-8", expected) from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}, line {line}", f"byte {error.start + 1} is not UTF-8", expected) from None
 
 
 # How git marks a conflict; no such line is JSON, nor YAML whose outermost value is a mapping.
@@ -193,9 +194,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(path, "not valid YAML: nested too deep") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
+        at = mark.line if mark else text.count("\n", 0, getattr(error, "position", 0) or 0)
         problem = getattr(error, "problem", None) or getattr(error, "reason", "cannot be read")
-        raise InputError(f"{path}{line}", f"not valid YAML: {problem}") from None
+        raise InputError(f"{path}, line {at + 1}", f"not valid YAML: {problem}") from None
     if not isinstance(document, dict):
         raise InputError(path, f"expected a mapping, found {kind(document)}")
     check_values(document, path)
@@ -235,19 +236,20 @@ def check_values(document: dict[str, Any], path: Path) -> None:
 
     Aliases make a tree of any size out of a few lines, or one without end.
     """
-    queue: list[tuple[Any, int]] = [(document, 0)]
+    queue: list[tuple[Any, tuple[str, ...]]] = [(document, ())]
     count = 0
     while queue:
-        value, depth = queue.pop()
+        value, keys = queue.pop()
         count += 1
-        if depth > DEEPEST or count > MOST:
+        if len(keys) > DEEPEST or count > MOST:
             raise InputError(path, "nested too deep or too large with its aliases", "parameters")
         if isinstance(value, dict):
-            queue += [(part, depth + 1) for pair in value.items() for part in pair]
+            queue += [(part, (*keys, str(pair[0]))) for pair in value.items() for part in pair]
         elif isinstance(value, list | tuple | set):
-            queue += [(part, depth + 1) for part in value]
+            queue += [(part, (*keys, str(number))) for number, part in enumerate(value)]
         elif isinstance(value, int) and abs(value) >= 2**63:
-            raise InputError(path, f"a whole number of {value.bit_length()} bits", "at most 63")
+            found = f"{'.'.join(keys)} is a whole number of {value.bit_length()} bits"
+            raise InputError(path, found, "at most 63")
         elif isinstance(value, str) and not value.isascii() and SURROGATE.search(value):
             raise InputError(path, f"holds a lone surrogate, which is no character: {value}")
 

@@ -57,25 +57,26 @@ def run(main: Callable[[], int | None]) -> None:
     except MemoryError:
         print("error: there is not enough memory; what existed before is unchanged", file=sys.stderr)
         code = 1
-    except KeyboardInterrupt:
-        _leave("interrupted", signal.SIGINT)
+    except KeyboardInterrupt as error:
+        _leave("interrupted", signal.SIGINT, error)
     except Stopped as error:
-        _leave(f"stopped by {signal.Signals(error.number).name}", error.number)
-    except Exception:
+        _leave(f"stopped by {signal.Signals(error.number).name}", error.number, error)
+    except Exception as error:
         if asked := asked_to_end():
-            _leave(f"stopped by {asked.name}", asked)
+            _leave(f"stopped by {asked.name}", asked, error)
         print(redacted(traceback.format_exc()), end="", file=sys.stderr)
         code = 1
     sys.exit(code)
 
 
-def _leave(what: str, number: int) -> NoReturn:
+def _leave(what: str, number: int, error: BaseException) -> NoReturn:
     """End at once after a signal, and say so, unless the process that has started this one will.
 
-    What Python does at its end is left out: a library that was interrupted while it was imported fails there.
+    A note on the error says how things were left, if not as they were. What Python does at its end is left out: a library that was interrupted while it was imported fails there.
     """
     if not os.environ.get(TOLD):
-        print(f"{what}: what existed before is unchanged", file=sys.stderr)
+        left = getattr(error, "__notes__", ["what existed before is unchanged"])[-1]
+        print(f"{what}: {left}", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, full or never there
             stream.flush()

@@ -138,8 +138,8 @@ def parsed(raw: bytes, path: Path, number: int) -> dict[str, Any]:
         fault = "" if isinstance(value, dict) else "not a JSON object"
     except json.JSONDecodeError as error:
         fault = not_json(error)
-    except ValueError as error:  # a number too long
-        fault = f"not JSON ({error})"
+    except ValueError:
+        fault = "a number is too long to be read"
     except RecursionError:
         raise InputError(place, "nested too deep for a row") from None
     if fault:

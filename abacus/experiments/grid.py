@@ -50,7 +50,8 @@ class Grid(Model):
     learned_tokens: Count | None = None
     steps: Count | None = None
     seeds: Annotated[
-        list[Annotated[int, whole(1, 2**31 - 1)]], Field(min_length=1, description="a list of numbers")
+        list[Annotated[int, whole(1, 2**31 - 1)]],
+        Field(min_length=1, description="a list of one number or more"),
     ]
     all: Change = Change()
     runs: Annotated[dict[str, Change], Field(min_length=1, description="a mapping of runs")]

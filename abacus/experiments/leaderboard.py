@@ -90,7 +90,9 @@ def _against(grid: Grid, runs: Board, run: str) -> Row:
 def tables(grid: Grid, found: list[Row]) -> dict[str, list[list[str]]]:
     """Every table of these rows by its title, titles of columns first."""
     return {
-        "Accuracy, percent, with 95 % intervals over seeds and questions": _accuracies(found),
+        "Accuracy, percent, with 95 % intervals over seeds and questions (of one seed over questions alone)": _accuracies(
+            found
+        ),
         f"Against {grid.baseline}, strict, on the same seeds and questions": _differences(found),
         "Reading against the gate (of each seed's base model), finer measures": _finer(found),
         "Strict accuracy by category, percent": _categories(found),

@@ -25,7 +25,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from abacus.core.errors import InputError
-from abacus.inference.compiled import kept
+from abacus.core.graphs import kept
 from abacus.inference.follow import Following
 from abacus.text.prompt import Completion, Prompt
 from abacus.weights.architecture import EMBEDDING, HEAD, NORM, Architecture, Weights, check, layer

@@ -18,8 +18,9 @@ from abacus.formats import safetensor
 from abacus.formats.export import sort
 from abacus.formats.huggingface import INNER
 from abacus.profile.model import Lora
-from abacus.weights.architecture import Weights, read_architecture
+from abacus.weights.architecture import Weights, expected, read_architecture
 from abacus.weights.checkpoint import load_checkpoint, save_checkpoint
+from abacus.weights.lora import paired
 
 OURS, CONFIG, TENSORS = "adapter.json", "adapter_config.json", "adapter_model.safetensors"
 PART = re.compile(r"base_model\.model\.model\.layers\.(\d+)\.(.+)\.lora_([AB])\.weight")
@@ -80,11 +81,13 @@ def folder_of(source: Path, base: Path, lora: Lora, alpha: float | None, to: Pat
         return source
     if said == CONFIG:
         taken = read_peft(source)
+        # Here, where the file has its own name.
+        paired(taken.pairs, expected(read_architecture(base)), str(source / TENSORS))
     elif file := _checkpoint(source):
         taken = read_mindspore(file, base, lora, alpha)
     else:
-        expected = f"{CONFIG} (PEFT), {OURS} (ours) or a MindSpore .ckpt"
-        raise InputError(source, "holds no adapter" if source.exists() else "no such folder", expected)
+        wanted = f"{CONFIG} (PEFT), {OURS} (ours) or a MindSpore .ckpt"
+        raise InputError(source, "holds no adapter" if source.exists() else "no such folder", wanted)
     about = {"step": STEP, "rank": taken.rank, "alpha": taken.alpha}
     about["trainable_parameters"] = sum(array.size for array in taken.pairs.values())
     with replacing(to) as part:
@@ -117,7 +120,7 @@ def read_peft(folder: Path) -> Taken:
         match = PART.fullmatch(name)
         if match is None or match[2] not in MODULES:
             raise InputError(path, f"{name} is no LoRA matrix of a layer", f"one of {', '.join(MODULES)}")
-        if array.shape[0 if match[3] == "A" else 1] != config.r:
+        if array.ndim != 2 or array.shape[0 if match[3] == "A" else 1] != config.r:
             raise InputError(path, f"{name} has the shape {array.shape}", f"rank {config.r}")
         ours = f"model.layers.{match[1]}.{MODULES[match[2]]}.mindpet_delta_lora_{match[3].lower()}"
         pairs[ours] = array.astype(np.float32)
@@ -147,6 +150,7 @@ def read_mindspore(path: Path, base: Path, lora: Lora, alpha: float | None) -> T
     model, pairs, _ = sort(load_checkpoint(path), read_architecture(base), str(path))
     if not pairs:
         raise InputError(path, "holds no LoRA weights", "an adapter", "`make model` takes a whole model")
+    paired(pairs, expected(read_architecture(base)), str(path))
     ranks = {array.shape[0] for name, array in pairs.items() if name.endswith("a")}
     if ranks != {lora.lora_rank} and (alpha is None or len(ranks) != 1):
         found = f"is of rank {', '.join(map(str, sorted(ranks)))}, the profile of {lora.lora_rank}"

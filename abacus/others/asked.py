@@ -1,5 +1,6 @@
 """The questions that every checkpoint is asked, for others to answer, and their answers matched to them."""
 
+import difflib
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,6 +51,8 @@ class Given(NamedTuple):
 
 def read_test(params: Path, math: Path = MATH) -> Test:
     """What stage predict asks with these parameters."""
+    if not math.exists():
+        raise InputError(math, "no such file", "the output of stage prepare", "`make repro` makes it")
     limits = section("predict", Predict, params)
     problems, questions = read_problems(math), read_questions(Path(limits.squad))
     asked = [row for row, _ in sample_problems(problems, limits.math_limit)]
@@ -115,6 +118,9 @@ def _asked(row: dict[str, Any], place: str, ids: frozenset[str]) -> tuple[str, s
     for name, kind, what in (("completion", str, "text"), ("ended", bool, "true or false")):
         if name in row and not isinstance(row[name], kind):
             raise InputError(place, f"'{name}' is {clip(str(row[name]))}", what)
+    for key in row.keys() - {"ended"}:
+        if difflib.get_close_matches(key, ["ended"], cutoff=0.75):
+            raise InputError(place, f"'{key}' is not a known key", "'ended'")
     name = "id" if row.get("id") in ids else names[0]
     return name, row[name].strip()
 

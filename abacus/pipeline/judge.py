@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from abacus.core.documents import read_yaml
 from abacus.core.errors import InputError
 from abacus.core.params import PATH, section
+from abacus.core.typed import nearest
 from abacus.data.conversation import read_turns
 from abacus.data.inputs import RAW, given
 from abacus.data.mixing import groups
@@ -22,6 +24,15 @@ from abacus.profile.model import DirectorySource
 from abacus.synthesis.rows import Synthesize, different, scaled
 from abacus.training.configuration import Training, asked, training_of
 
+SECTIONS = (
+    "profile",
+    "checkpoints",
+    "synthesize",
+    "prepare",
+    "inputs",
+    "finetune",
+    "predict",
+)  # of params.yaml
 DEVICES = Path("/dev")
 NPU = "davinci*"
 
@@ -35,6 +46,9 @@ def everything(name: str | None = None) -> None:
 
 def judged(profile: Profile, params: Path = PATH) -> Training:
     """The training that profile and parameters ask for; InputError for what no run of it can give."""
+    for name in read_yaml(params):
+        if name not in SECTIONS:
+            raise InputError(params, f"'{name}' is not a known key", advice=nearest(str(name), SECTIONS))
     for key, into in (("synthesize", Synthesize), ("prepare", Prepare), ("predict", Predict)):
         section(key, into, params)
     recipe, predict = section("prepare", Prepare, params), section("predict", Predict, params)
@@ -91,13 +105,13 @@ def files(params: Path = PATH) -> None:
     raw = Path(section("prepare", Prepare, params).raw)
     if raw != RAW:
         if not raw.is_file():
-            raise InputError(params, f"prepare.raw: {raw}: no such file")
+            raise InputError(params, f"prepare.raw: {raw}: {_absent(raw)}")
         check_sizes(section("prepare", Prepare, params), lines(raw), f"lines of {raw}", params)
     for key, paths in given(params).items():
         for path in paths:
             if not path.is_file():
                 hint = "`make published` gets the reference's"
-                raise InputError(params, f"inputs.{key}: {path}: no such file", advice=hint)
+                raise InputError(params, f"inputs.{key}: {path}: {_absent(path)}", advice=hint)
         if key == "conversations":
             read_turns(paths[0])
         if key == "train":
@@ -106,5 +120,12 @@ def files(params: Path = PATH) -> None:
     squad = Path(section("predict", Predict, params).squad)
     if not squad.is_file():
         hint = "`make squad` puts it there" if squad == PLACE else ""
-        raise InputError(params, f"predict.squad: {squad}: no such file", advice=hint)
+        raise InputError(params, f"predict.squad: {squad}: {_absent(squad)}", advice=hint)
     read_questions(squad)
+
+
+def _absent(path: Path) -> str:
+    """What is at a path where no file is."""
+    if path.is_dir():
+        return "is a folder"
+    return "is no plain file" if path.exists() else "no such file"

@@ -25,6 +25,8 @@ PROFILE = re.compile(r"(?m)^(profile:[ \t]*)([^\s#]+|'[^'\n]*'|\"[^\"\n]*\")(?=[
 POLL = 0.2  # seconds
 PATIENCE = 2  # seconds
 HEARING = 5  # seconds that a stage has to hear of a signal
+# DVC removes the outputs of a stage before it runs it.
+LEFT = "`make repro` goes on here; until then what the stage at work writes may be missing (`dvc checkout` and git have the old)"
 
 
 def set_profile(name: str, path: Path = PATH) -> bool:
@@ -61,8 +63,9 @@ def reproduce(target: str, quiet: bool = False, tell: Tell | None = None) -> Non
     try:
         while not done.wait(POLL):
             pass
-    except (KeyboardInterrupt, Stopped):
+    except (KeyboardInterrupt, Stopped) as error:
         _end(thread, done)
+        error.add_note(LEFT)
         raise
     finally:
         del os.environ[TOLD]

@@ -4,6 +4,7 @@ Importing this module imports MindFormers: do it within `quiet.framework_log`.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ import abacus.training.layerwise
 import abacus.training.packed
 import abacus.training.repeatable  # noqa: F401  registers the classes that profiles name
 from abacus.core.errors import InputError
+from abacus.core.graphs import kept
 from abacus.profile.model import FIELDS, PACKED_FIELDS
 from abacus.training.configuration import Run
 from abacus.training.health import Watch
 from abacus.training.live import LiveFigures, step_of
 from abacus.training.progress import STEPS, Progress, StepLog, read_steps
 
+GRAPHS = "graphs"
 ROWS_READ = 1000  # of a MindRecord, to see that it fits the model
 
 
@@ -180,6 +183,24 @@ class Resume(Callback):
         at.cur_step_num = self.step
 
 
+class KeptGraphs(Callback):
+    """Keeps what the first step compiles in the run's folder, for the process that goes on if this one is killed."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        # On one CPU alone: of a device and of ranks it has not been tried.
+        alone = run.ranks == 1 and run.typed.context.device_target == "CPU"
+        self.folder, self.first = run.output / GRAPHS if alone else None, ExitStack()
+
+    def on_train_begin(self, run_context) -> None:
+        """From here, where a run that goes on has its weights, both compile the same graphs in the same order."""
+        self.first.enter_context(kept(self.folder))
+
+    def on_train_step_end(self, run_context) -> None:
+        """All is compiled."""
+        self.first.close()
+
+
 def train(run: Run, progress: Progress | None = None) -> None:
     """Train a run to its end: step file and checkpoints are in its output folder.
 
@@ -201,7 +222,7 @@ def train(run: Run, progress: Progress | None = None) -> None:
                 callback["resume_step"] = done
     if rank == 0 and run.seen:
         callbacks.append(live_figures(run, progress))
-    callbacks.append(StepRecorder(run, log, progress, done))
+    callbacks += [KeptGraphs(run), StepRecorder(run, log, progress, done)]
     trainer = Trainer(args=settings, callbacks=callbacks)
     # Without the argument `finetune` forgets the base named in the configuration.
     trainer.finetune(resume_from_checkpoint=run.framework["load_checkpoint"])

@@ -1,6 +1,7 @@
 """LoRA adapters: a checkpoint folder of `finetune` read, and folded into the weights of the base model."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -61,21 +62,36 @@ def fold(weights: Weights, adapter: Path) -> Weights:
 
 def fold_pairs(weights: Weights, adapter: Weights, scale: float, place: str) -> Weights:
     """`weights` with `scale` times B A added to each weight that has a pair A, B in `adapter`."""
-    pairs: dict[str, dict[str, np.ndarray]] = {}
-    for name, array in adapter.items():
-        match = PART.fullmatch(name)
-        if match is None or f"{match['target']}.weight" not in weights:
-            raise InputError(place, f"{name} fits no weight of the base model", "LoRA weights")
-        pairs.setdefault(f"{match['target']}.weight", {})[match["part"].lower()] = array
-    if not pairs:
-        raise InputError(place, "the adapter is empty", "LoRA weights")
     folded = dict(weights)
-    for name, pair in pairs.items():
-        if set(pair) != {"a", "b"}:
-            raise InputError(place, f"{name} has only LoRA's {'/'.join(pair)}", "a and b")
-        a, b, weight = pair["a"], pair["b"], weights[name]
-        if (b.shape[0], a.shape[1]) != weight.shape or a.shape[0] != b.shape[1]:
-            raise InputError(place, f"LoRA shapes {b.shape} x {a.shape} for {name}", f"{weight.shape} in all")
+    for name, (a, b) in paired(
+        adapter, {name: array.shape for name, array in weights.items()}, place
+    ).items():
+        weight = weights[name]
         change = b.astype(np.float64) @ a.astype(np.float64) * scale
         folded[name] = (weight.astype(np.float64) + change).astype(weight.dtype)
     return folded
+
+
+def paired(
+    adapter: Weights, shapes: Mapping[str, tuple[int, ...]], place: str
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """LoRA's A (rank, in) and B (out, rank) by the name of their weight; InputError for what does not fit `shapes`."""
+    pairs: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in adapter.items():
+        match = PART.fullmatch(name)
+        if match is None or f"{match['target']}.weight" not in shapes:
+            raise InputError(place, f"{name} fits no weight of the base model", "LoRA weights")
+        if not np.isfinite(array).all():
+            raise InputError(place, f"{name} has values that are no numbers", "finite ones")
+        pairs.setdefault(f"{match['target']}.weight", {})[match["part"].lower()] = array
+    if not pairs:
+        raise InputError(place, "the adapter is empty", "LoRA weights")
+    found = {}
+    for name, pair in pairs.items():
+        if set(pair) != {"a", "b"}:
+            raise InputError(place, f"{name} has only LoRA's {'/'.join(pair)}", "a and b")
+        a, b = pair["a"], pair["b"]
+        if {a.ndim, b.ndim} != {2} or (b.shape[0], a.shape[1]) != shapes[name] or a.shape[0] != b.shape[1]:
+            raise InputError(place, f"LoRA shapes {b.shape} x {a.shape} for {name}", f"{shapes[name]} in all")
+        found[name] = a, b
+    return found

@@ -110,6 +110,19 @@ def test_the_committed_parameters_pass(check):
             "none",
             "params.yaml: predict.template is 'none', expected one of: trained, bare",
         ),
+        ("prepare", "raw", "data", "params.yaml: prepare.raw: data: is a folder"),
+        (
+            "",
+            "prepares",
+            {"seed": 1},
+            "params.yaml: 'prepares' is not a known key; did you mean 'prepare'?",
+        ),
+        (
+            "synthesize",
+            "scale",
+            10**30,
+            "params.yaml: synthesize.scale is a whole number of 100 bits, expected at most 63",
+        ),
         (
             "predict",
             "squad",

@@ -119,6 +119,26 @@ def test_an_option_that_says_nothing_is_one_line(tmp_path, monkeypatch, words, s
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        (
+            "no$such.jsonl",
+            (),
+            "no$such.jsonl: no such file or folder, expected what PREDICTIONS or ADAPTER names",
+        ),
+        ("答案.jsonl", (), "the name of 答案.jsonl is '答案', expected letters, "),
+        ("5.jsonl", ("NAME=5",), "NAME is '5', expected letters, digits, '.', '_' and '-', and no number"),
+    ],
+)
+def test_a_name_that_is_none_is_blamed_on_where_it_comes_from(here, name, given, said):
+    if "such" not in name:
+        (here / name).write_text("{}\n", encoding="utf-8")
+    done = score(here, f"PREDICTIONS={name}", *given)
+    assert (done.returncode, done.stdout) == (1, "") and done.stderr.startswith(f"error: {said}"), done.stderr
+    (here / name).unlink(missing_ok=True)
+
+
 @pytest.mark.slow
 def test_an_adapter_is_asked_and_scored_and_what_dvc_keeps_is_not_touched(here):
     write_model(here / "data" / "base", here / "checkpoints")
@@ -130,13 +150,13 @@ def test_an_adapter_is_asked_and_scored_and_what_dvc_keeps_is_not_touched(here):
     theirs = {name.format(key.split(".")[2], key[-1].upper()): array for key, array in pairs().items()}
     save_file(theirs, here / "peft" / "adapter_model.safetensors")
     before = {path for path in here.rglob("*") if path.is_file()}
-    for adapter in ("peft", "checkpoints/1"):
+    for adapter, name in (("peft", "peft"), ("checkpoints/1", "adapter-1")):  # 1 is a checkpoint's
         done = score(here, f"ADAPTER={adapter}", "JSON=1")
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["name"] == Path(adapter).name
+        assert json.loads(done.stdout)["name"] == name
     made = {str(path.relative_to(here)) for path in here.rglob("*") if path.is_file() and path not in before}
     kept = ("logs/", ".scratch/", "metrics/others/", "data/others/")
     assert [path for path in made if not path.startswith(kept)] == []
-    one, other = ((here / "data/others" / name / "math.jsonl").read_text() for name in ("peft", "1"))
+    one, other = ((here / "data/others" / name / "math.jsonl").read_text() for name in ("peft", "adapter-1"))
     assert one == other, "it is the same adapter"
     assert json.loads((here / "metrics/others/peft.json").read_text())["step"] is None

@@ -112,7 +112,7 @@ def test_unfinished_outputs_are_ignored(name):
         (None, "a.json: no such file, expected a thing"),
         (b"", "a.json, line 1: not JSON (Expecting value), expected a thing"),
         (b"{\n1}", "a.json, line 2: not JSON"),
-        (b"\xff", "a.json: byte 1 is not UTF-8"),
+        (b"\xff", "a.json, line 1: byte 1 is not UTF-8"),
         (b"[" * 10**5, "a.json: nested too deep"),
         (b"1" * 5000, "a number too long"),
         (b"[" * 200 + b"]" * 200, "a.json: nested too deep"),

@@ -77,7 +77,7 @@ def test_runs_differ_in_what_the_grid_says(tmp_path):
         ({"baseline": "plane"}, "baseline names no run: 'plane'; did you mean 'plain'?"),
         ({"profile": "tinny"}, "profile is 'tinny', expected one of"),
         ({"seeds": [1, 1]}, "seeds run 'plain' has a seed twice"),
-        ({"seeds": []}, "seeds is a list, expected a list of numbers"),
+        ({"seeds": []}, "seeds is a list, expected a list of one number or more"),
         ({"runs": {}}, "runs is a mapping, expected a mapping of runs"),
         ({"runs": {"plain": {}, "A b": {}}}, "a run is called 'A b'"),
         ({"more_seeds": {"plane": [3]}}, "more_seeds names no run: 'plane'"),

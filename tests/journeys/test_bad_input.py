@@ -248,7 +248,7 @@ def test_a_parameter_that_does_not_fit(stage, params, command, error_line, tmp_p
         (b"other: {}\n", ": section '{section}' is missing"),
         (b"prepare: {}\nsynthesize: {}\n", ": {section}.{first} is missing"),
         (b"prepare:\n  seed: [1\nsynthesize: 2\n", ", line 3: not valid YAML: "),
-        (b"\xff\xfe", ": byte 1 is not UTF-8, expected a YAML file"),
+        (b"\xff\xfe", ", line 1: byte 1 is not UTF-8, expected a YAML file"),
         ("folder", ": Is a directory"),
     ],
     ids=["missing", "empty", "no-section", "no-key", "broken", "no-text", "folder"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from abacus.core.errors import InputError
 from abacus.formats import huggingface
@@ -97,6 +97,35 @@ def test_peft_s_matrices_are_folded_as_ours_are(base, tmp_path, alpha):
     for name in {name.rpartition(".")[0] for name in pairs()}:
         a, b = (pairs()[f"{name}.mindpet_delta_lora_{part}"].astype(np.float64) for part in "ab")
         assert np.allclose(folded[f"{name}.weight"], weights[f"{name}.weight"] + b @ a * alpha / 8, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (lambda array: array[0], "has the shape (64,), expected rank 8"),
+        (lambda array: array[()][:, :63], "LoRA shapes (64, 8) x (8, 63) for "),
+        (lambda array: array * np.nan, "has values that are no numbers, expected finite ones"),
+        (None, "has only LoRA's b, expected a and b"),
+    ],
+)
+def test_a_matrix_that_does_not_fit_is_named_before_a_model_is_loaded(base, tmp_path, changed, said):
+    """By the file that was given, in both formats; nothing is left of it."""
+    first = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
+    theirs = load_file(saved(tmp_path / "good") / TENSORS)
+    ours = pairs()
+    own = next(name for name in ours if ".0." in name and name.endswith("a"))
+    for arrays, name in ((theirs, first), (ours, own)):
+        arrays[name] = np.ascontiguousarray(changed(arrays[name])) if changed else arrays[name]
+        if not changed:
+            del arrays[name]
+    save_checkpoint(tmp_path / "lora.ckpt", ours)
+    for source in (saved(tmp_path / "peft", tensors=theirs), tmp_path / "lora.ckpt"):
+        with pytest.raises(InputError) as caught:
+            take(source, base, tmp_path / "taken")
+        place = source / TENSORS if source.is_dir() else source
+        assert str(caught.value).startswith(f"{place}: ")
+        assert said in str(caught.value) or "LoRA shapes" in str(caught.value)
+    assert not (tmp_path / "taken").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Others' answers: matched to the test's questions, scored as ours are, and what is wrong with a file in one line."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
 
 from abacus.core.errors import InputError
+from abacus.data.rows import Row
 from abacus.others import scored
 from abacus.others.asked import Test as Questions
 from abacus.others.asked import read_given, read_test
@@ -208,3 +210,17 @@ def test_it_is_written_and_printed_beside_ours(test_set, tmp_path):
         InputError, match=r"x.json: has the scores of x.jsonl, expected another NAME, or REPLACE=1"
     ):
         scored.check_free(to, "y.jsonl", replace=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [("endd", "line 1: 'endd' is not a known key, expected 'ended'"), ("note", "")]
+)
+def test_a_key_near_one_that_is_read_is_refused_and_any_other_is_not(tmp_path, key, said):
+    path = tmp_path / "answers.jsonl"
+    path.write_text(json.dumps({"question": "q", "completion": "a", key: False}), encoding="utf-8")
+    test = Questions([Row(1, "q", "")], [], frozenset(), Counter())
+    if said:
+        with pytest.raises(InputError, match=said):
+            read_given(path, test)
+    else:
+        assert read_given(path, test).math["q"]["ended"]

@@ -215,7 +215,7 @@ def test_the_stage_writes_what_is_printed(stage, params, folder, tmp_path):
         ("0.json", None, "0.json: no such file, expected a checkpoint's metrics"),
         ("2.json", b'{"step": 5', "2.json, line 1: not JSON (Expecting"),
         ("2.json", b"", "2.json, line 1: not JSON (Expecting"),
-        ("2.json", b"\xff", "2.json: byte 1 is not UTF-8"),
+        ("2.json", b"\xff", "2.json, line 1: byte 1 is not UTF-8"),
         ("2.json", b"[]", "2.json: found a JSON array"),
         (
             "2.json",

@@ -49,6 +49,8 @@ def test_a_killed_run_goes_on_to_the_same_bytes(inputs: Path, undisturbed: dict,
     out = f"killed-{step}"
     kill_after(inputs, out, step, *SEEN)
     assert not (inputs / out).exists()
+    (graphs,) = inputs.glob(".scratch/finetune/*/graphs/*")
+    assert not graphs.name.startswith("."), "what the first step compiled is there for the next process"
     done = command(inputs, out, f"{out}.log", *SEEN)
     assert done.returncode == 0, done.stderr
     assert f"going on after step {step // 2 * 2}, " in done.stderr

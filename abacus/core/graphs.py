@@ -12,8 +12,6 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
 
-import mindspore
-
 _used = False
 
 
@@ -28,6 +26,8 @@ def kept(folder: Path | None, *facts: object) -> Iterator[None]:
     if folder is None or _used or not Path(sys.argv[0]).is_file():  # MindSpore reads the program's source
         yield
         return
+    import mindspore
+
     _used = True
     name = sha256("\n".join(map(str, (mindspore.__version__, *facts))).encode()).hexdigest()
     own = folder / name[:32]

@@ -128,7 +128,7 @@ def stages(found: list[Due], count: int, profile: str) -> Iterator[Finding]:
     took = (
         f"about {spoken(sum(known))}"
         if len(known) == len(found)
-        else f"no record of {len(found) - len(known)}"
+        else f"no times yet of {len(found) - len(known)} stages"
     )
     names = list(dict.fromkeys(one.stage.partition("@")[0] for one in found))
     named = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

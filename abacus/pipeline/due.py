@@ -149,7 +149,7 @@ def text(found: Sequence[Due], count: int, seconds: Mapping[str, float]) -> str:
     known = [seconds[one.stage] for one in found if one.stage in seconds]
     unknown = len(found) - len(known)
     total = f"about {spoken(sum(known))} in all" if known else ""
-    without = f"no record of {unknown} stages" if unknown else ""
+    without = f"no times yet of {unknown} stages" if unknown else ""
     return "\n".join([*lines, "; ".join(filter(None, (total, without)))])
 
 

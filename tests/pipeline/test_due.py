@@ -69,7 +69,7 @@ def test_the_plan_is_a_line_a_stage():
     ]
     assert text(found, 20, {"prepare": 14.0}).splitlines()[2:] == [
         "  predict x 2   no record   if what it reads comes out different",
-        "about 14 s in all; no record of 2 stages",
+        "about 14 s in all; no times yet of 2 stages",
     ]
     assert text([], 20, {}) == "nothing to do: all 20 stages are as their inputs ask"
     assert [spoken(s) for s in (0.4, 89, 91, 3600, 7260)] == ["0 s", "89 s", "2 min", "60 min", "2 h 1 min"]

@@ -166,6 +166,7 @@ def test_where_somebody_looks_on_the_words_are_written_as_they_come(voices):
         assert ("question" in out.getvalue()) == (kind is io.StringIO)
 
 
+@pytest.mark.slow
 def test_mindformers_own_decoder_builds_one_model_for_all_questions_of_a_length(folder, monkeypatch):
     """The answers are those of a model that is built anew for each question, to the token."""
     from abacus.inference.framework import FrameworkDecoder

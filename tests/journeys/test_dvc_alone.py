@@ -99,6 +99,7 @@ def rate(clone):
     return before, clone.ok("dvc", "exp", "run", "-n", "rate", "-S", RATE)
 
 
+@pytest.mark.slow
 def test_an_experiment_in_the_workspace_is_one_of_another_learning_rate(clone, rate):
     before, said = rate
     assert {"configure", "finetune", "predict@1", "evaluate@1", "report"} <= ran(said)
@@ -135,6 +136,7 @@ def test_plots_and_parameters_of_two_versions_are_compared(clone, rate):
     assert "metrics/checkpoints/1.json" in clone.ok("dvc", "metrics", "diff", "HEAD", "rate")
 
 
+@pytest.mark.slow
 def test_an_experiment_is_applied_and_taken_back(clone, rate):
     clone.ok("git", "checkout", "-q", ".")
     clone.ok("dvc", "checkout")

@@ -65,6 +65,7 @@ def test_a_disk_that_is_too_small_is_seen_before_training(inputs: Path, disk: Pa
     assert files(inputs / "checkpoints") == before
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_training_is_one_line(inputs: Path, disk: Path) -> None:
     """Room is there when it is looked for, and gone when the first checkpoint is saved."""
     before = files(inputs / "checkpoints")

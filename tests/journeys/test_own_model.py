@@ -16,6 +16,8 @@ from tests.clones import Clone
 from tests.clones import shared as share_clone
 from tests.workspace import ran, small_clone, write_params
 
+pytestmark = pytest.mark.slow  # a run of its own, and a server
+
 IDS = {"bos_token_id": 256, "eos_token_id": 257, "pad_token_id": 258}
 NAMES = "config.json, generation_config.json, model.safetensors, tokenizer.json, tokenizer_config.json"
 PIN = "data/models/mine.dvc"
@@ -109,7 +111,6 @@ def test_verify_has_it_in_its_clone(clone, tmp_path, monkeypatch):
     assert not (folder / ".dvc/config.local").exists(), "what runs there keeps a cache of its own"
 
 
-@pytest.mark.slow
 def test_what_may_not_be_passed_on_is_brought_by_everybody(clone, theirs, s3, tmp_path):
     """PUSH=0: a colleague is told in one line what to bring; another model is refused, the same one changes nothing."""
     here = clone.fresh(tmp_path / "here")

@@ -12,7 +12,6 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from abacus.report import caveats, counted
@@ -53,6 +52,8 @@ ESCAPES = str.maketrans(
 
 def render(run: Run, old: Run | None = None) -> str:
     """The page of a run, with an older run's figures beside its own if there is one."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # a tenth of the stage's start
+
     env = Environment(
         loader=PackageLoader("abacus.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=StrictUndefined, keep_trailing_newline=True,

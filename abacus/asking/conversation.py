@@ -18,9 +18,8 @@ TRUE = "true answer"
 WIDTH = 16  # columns before a text
 
 
-Refuse = Callable[
-    [InputError], object
-]  # gets what is wrong with a line that is no text; the others are answered
+# It gets what is wrong with a line that is no text; the others are answered.
+Refuse = Callable[[InputError], object]
 
 
 def terminal(out: TextIO, refuse: Refuse) -> Iterator[str]:

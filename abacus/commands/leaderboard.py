@@ -35,7 +35,11 @@ def main(args: argparse.Namespace) -> None:
     plans = planned(grid, GRIDS / f"{args.grid}.yaml")
     found = results.find(args.grid, plans)
     runs = board(grid, found)
-    tell(grid, args.grid, plans, found)
+    tell(args.grid, plans, found)
+    if grid.baseline not in runs:
+        print(
+            f"{grid.baseline}, the baseline, has no result here: nothing is compared with it", file=sys.stderr
+        )
     if not runs:
         raise InputError(results.folder(args.grid), "no results", "those of `make experiments`")
     table = rows(grid, runs)
@@ -59,8 +63,8 @@ def main(args: argparse.Namespace) -> None:
         print(f"{grid.question}\n\n{shown(grid, table, args.format)}")
 
 
-def tell(grid: Grid, name: str, plans: list[Planned], found: dict[str, results.Found]) -> None:
-    """Say which results are missing or left out, which other code has made, and whether anything is compared."""
+def tell(name: str, plans: list[Planned], found: dict[str, results.Found]) -> None:
+    """Say which results are missing or left out, and which other code has made."""
     run, older = f"`make experiments GRID={name}`", {}
     for plan in plans:
         one = found.get(plan.name)
@@ -76,12 +80,6 @@ def tell(grid: Grid, name: str, plans: list[Planned], found: dict[str, results.F
             f"{', '.join(names)}: made by other code, shown all the same ({run[:-1]} AGAIN=1` runs them anew)"
         )
         print(f"{what}: {', '.join(code)}", file=sys.stderr)
-    if not any(
-        plan.run == grid.baseline and plan.name in found and not found[plan.name].other for plan in plans
-    ):
-        print(
-            f"{grid.baseline}, the baseline, has no result here: nothing is compared with it", file=sys.stderr
-        )
 
 
 def shown(grid: Grid, found: list[Row], how: str) -> str:

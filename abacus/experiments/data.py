@@ -9,6 +9,7 @@ from abacus.core.documents import read_yaml
 from abacus.core.typed import validated
 from abacus.data import inputs
 from abacus.formats import own
+from abacus.pipeline.measured import md5_of_file
 from abacus.profile.load import Profile
 from abacus.profile.model import DirectorySource
 
@@ -49,9 +50,9 @@ def held(path: Path) -> str | None:
         if pin.is_file():
             return _pinned(pin, place.name)
     if path.is_file():
-        return _md5(path)
+        return md5_of_file(path)
     inside = sorted(file for file in path.rglob("*") if file.is_file())
-    said = "".join(f"{file.relative_to(path)}\0{_md5(file)}\0" for file in inside)
+    said = "".join(f"{file.relative_to(path)}\0{md5_of_file(file)}\0" for file in inside)
     return hashlib.md5(said.encode(), usedforsecurity=False).hexdigest() if inside else None
 
 
@@ -60,9 +61,3 @@ def _pinned(pin: Path, name: str) -> str | None:
     outs = read_yaml(pin).get("outs")
     found = [out for out in outs if isinstance(out, dict)] if isinstance(outs, list) else []
     return next((str(out["md5"]) for out in found if out.get("path") == name and "md5" in out), None)
-
-
-def _md5(path: Path) -> str:
-    """A file's MD5, which is what DVC's would be."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()

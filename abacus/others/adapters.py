@@ -147,10 +147,11 @@ def _tensors(path: Path) -> Weights:
 
 def read_mindspore(path: Path, base: Path, lora: Lora, alpha: float | None) -> Taken:
     """LoRA's weights of a MindSpore checkpoint; a whole model may lie beside them, which must be the base model."""
-    model, pairs, _ = sort(load_checkpoint(path), read_architecture(base), str(path))
+    architecture = read_architecture(base)
+    model, pairs, _ = sort(load_checkpoint(path), architecture, str(path))
     if not pairs:
         raise InputError(path, "holds no LoRA weights", "an adapter", "`make model` takes a whole model")
-    paired(pairs, expected(read_architecture(base)), str(path))
+    paired(pairs, expected(architecture), str(path))
     ranks = {array.shape[0] for name, array in pairs.items() if name.endswith("a")}
     if ranks != {lora.lora_rank} and (alpha is None or len(ranks) != 1):
         found = f"is of rank {', '.join(map(str, sorted(ranks)))}, the profile of {lora.lora_rank}"

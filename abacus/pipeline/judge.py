@@ -24,15 +24,8 @@ from abacus.profile.model import DirectorySource
 from abacus.synthesis.rows import Synthesize, different, scaled
 from abacus.training.configuration import Training, asked, training_of
 
-SECTIONS = (
-    "profile",
-    "checkpoints",
-    "synthesize",
-    "prepare",
-    "inputs",
-    "finetune",
-    "predict",
-)  # of params.yaml
+# Of params.yaml.
+SECTIONS = ("profile", "checkpoints", "synthesize", "prepare", "inputs", "finetune", "predict")
 DEVICES = Path("/dev")
 NPU = "davinci*"
 

@@ -24,6 +24,7 @@ import mindspore
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from abacus.core.cores import place_threads
 from abacus.core.errors import InputError
 from abacus.core.graphs import kept
 from abacus.inference.follow import Following
@@ -221,6 +222,7 @@ class CachedDecoder:
                     body(
                         np.zeros((texts, tokens), np.int32), none, none
                     )  # compiles; nothing reads what it writes
+            place_threads()
             self._bodies[rows, length] = body
         return self._bodies[rows, length]
 

@@ -23,6 +23,7 @@ from mindspore.train import Callback
 import abacus.training.layerwise
 import abacus.training.packed
 import abacus.training.repeatable  # noqa: F401  registers the classes that profiles name
+from abacus.core.cores import place_threads
 from abacus.core.errors import InputError
 from abacus.core.graphs import kept
 from abacus.profile.model import FIELDS, PACKED_FIELDS
@@ -183,22 +184,27 @@ class Resume(Callback):
         at.cur_step_num = self.step
 
 
-class KeptGraphs(Callback):
-    """Keeps what the first step compiles in the run's folder, for the process that goes on if this one is killed."""
+class FirstStep(Callback):
+    """Keeps what the first step compiles in the run's folder, for the process that goes on if this one is killed,
+
+    and gives the threads that it has started their cores.
+    """
 
     def __init__(self, run: Run) -> None:
         super().__init__()
         # On one CPU alone: of a device and of ranks it has not been tried.
-        alone = run.ranks == 1 and run.typed.context.device_target == "CPU"
-        self.folder, self.first = run.output / GRAPHS if alone else None, ExitStack()
+        self.alone = run.ranks == 1 and run.typed.context.device_target == "CPU"
+        self.folder, self.first = run.output / GRAPHS if self.alone else None, ExitStack()
 
     def on_train_begin(self, run_context) -> None:
         """From here, where a run that goes on has its weights, both compile the same graphs in the same order."""
         self.first.enter_context(kept(self.folder))
 
     def on_train_step_end(self, run_context) -> None:
-        """All is compiled."""
+        """All is compiled, and every thread is there."""
         self.first.close()
+        if self.alone:
+            place_threads()
 
 
 def train(run: Run, progress: Progress | None = None) -> None:
@@ -222,7 +228,7 @@ def train(run: Run, progress: Progress | None = None) -> None:
                 callback["resume_step"] = done
     if rank == 0 and run.seen:
         callbacks.append(live_figures(run, progress))
-    callbacks += [KeptGraphs(run), StepRecorder(run, log, progress, done)]
+    callbacks += [FirstStep(run), StepRecorder(run, log, progress, done)]
     trainer = Trainer(args=settings, callbacks=callbacks)
     # Without the argument `finetune` forgets the base named in the configuration.
     trainer.finetune(resume_from_checkpoint=run.framework["load_checkpoint"])

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import mindspore
 import numpy as np
 from mindspore import Tensor, nn, ops
+from mindspore.ops.auto_generate import SigmoidGrad
 
 NORMS = ("attention_norm", "ffn_norm")
 # The matrices of a layer, [outputs, inputs] each, in the order in which the graphs take them.
@@ -18,7 +19,7 @@ MATRICES = (*(f"attention.w{letter}" for letter in "qkvo"), *(f"feed_forward.w{d
 product, by_inputs, over_tokens = ops.MatMul(), ops.MatMul(transpose_b=True), ops.MatMul(transpose_a=True)
 products, products_by_rows = ops.BatchMatMul(), ops.BatchMatMul(transpose_b=True)
 products_over_rows = ops.BatchMatMul(transpose_a=True)
-softmax = ops.Softmax(-1)
+softmax, sigmoid_back = ops.Softmax(-1), SigmoidGrad()
 gradient = ops.GradOperation(get_all=True, sens_param=True)
 
 
@@ -49,12 +50,28 @@ class Norm(nn.Cell):
         self.eps = eps
 
     def construct(self, x, weight):
-        return x * ops.rsqrt((x * x).mean(-1, keep_dims=True) + self.eps) * weight
+        return x * self.scale(x) * weight
+
+    def scale(self, x):
+        """One over each token's root mean square, [tokens, 1]."""
+        return ops.rsqrt((x * x).mean(-1, keep_dims=True) + self.eps)
+
+    def forward(self, x, weight):
+        """The same numbers; written out in full first, for broadcasting takes three times as long."""
+        tokens, hidden = x.shape
+        return x * ops.tile(self.scale(x), (1, hidden)) * ops.tile(weight.reshape(1, -1), (tokens, 1))
 
 
 def gated(gate, up):
-    """What the last matrix of a layer is multiplied with."""
-    return ops.silu(gate) * up
+    """What the last matrix of a layer is multiplied with, and how much of a gate is open."""
+    opened = ops.sigmoid(gate)
+    return gate * opened * up, opened
+
+
+def ungated(dgated, gate, up, opened):
+    """The gradients of `gate` and `up`."""
+    dlet = dgated * up
+    return dlet * opened + sigmoid_back(opened, dlet * gate), dgated * (gate * opened)
 
 
 class Attention(nn.Cell):
@@ -109,6 +126,7 @@ class Attention(nn.Cell):
         """The gradients of queries, keys and values as `forward` took them."""
         # The sum of each row of dshares * shares, by what the shares have mixed: fewer numbers.
         sums = self.grouped(dmixed * mixed, self.group).sum(-1, keepdims=True)
+        sums = ops.tile(sums, (1, 1, self.seq))
         dmixed = self.grouped(dmixed, self.group)
         dscores = shares * (products_by_rows(dmixed, value) - sums)
         dquery = self.unturned(products(dscores, key), self.query_cos, self.query_sin)
@@ -173,38 +191,39 @@ class Forward(_Side):
 
     def construct(self, x, mask, *given):
         weights, masks = given[: self.weights], given[self.weights :]
-        normal = self.norm(x, weights[0])
-        query = self.query.forward(normal, weights, masks)
-        key = self.key.forward(normal, weights, masks)
-        value = self.value.forward(normal, weights, masks)
+        first = self.norm.forward(x, weights[0])
+        query = self.query.forward(first, weights, masks)
+        key = self.key.forward(first, weights, masks)
+        value = self.value.forward(first, weights, masks)
         mixed, kept = self.attention.forward(query, key, value, mask)
         middle = x + self.out.forward(mixed, weights, masks)
-        normal = self.norm(middle, weights[1])
-        gate, up = self.gate.forward(normal, weights, masks), self.up.forward(normal, weights, masks)
-        y = middle + self.down.forward(gated(gate, up), weights, masks)
-        return (y, mixed, middle, gate, up, *kept)
+        second = self.norm.forward(middle, weights[1])
+        gate, up = self.gate.forward(second, weights, masks), self.up.forward(second, weights, masks)
+        let, opened = gated(gate, up)
+        y = middle + self.down.forward(let, weights, masks)
+        return (y, first, mixed, middle, second, gate, up, opened, *kept)
 
 
 class Back(_Side):
     """The gradient of a layer's input [tokens, hidden] given that of its output; then those of each LoRA's A and B.
 
-    After the input come what Forward has kept and what it was given. Norms and gates are computed again.
+    After the input come what Forward has kept and what it was given.
     """
 
-    def construct(self, dy, x, mixed, middle, gate, up, query, key, value, shares, *given):
+    def construct(
+        self, dy, x, first, mixed, middle, second, gate, up, opened, query, key, value, shares, *given
+    ):
         weights, masks = given[: self.weights], given[self.weights :]
-        dgated, ddown = self.down.back(dy, gated(gate, up), weights, masks)
-        dgate, dup = gradient(gated)(gate, up, dgated)
-        normal = self.norm(middle, weights[1])
-        by_gate, dgate = self.gate.back(dgate, normal, weights, masks)
-        by_up, dup = self.up.back(dup, normal, weights, masks)
+        dlet, ddown = self.down.back(dy, gate * opened * up, weights, masks)
+        dgate, dup = ungated(dlet, gate, up, opened)
+        by_gate, dgate = self.gate.back(dgate, second, weights, masks)
+        by_up, dup = self.up.back(dup, second, weights, masks)
         dmiddle = dy + gradient(self.norm)(middle, weights[1], by_gate + by_up)[0]
         dmixed, dout = self.out.back(dmiddle, mixed, weights, masks)
         dquery, dkey, dvalue = self.attention.back(dmixed, mixed, query, key, value, shares)
-        normal = self.norm(x, weights[0])
-        by_query, dquery = self.query.back(dquery, normal, weights, masks)
-        by_key, dkey = self.key.back(dkey, normal, weights, masks)
-        by_value, dvalue = self.value.back(dvalue, normal, weights, masks)
+        by_query, dquery = self.query.back(dquery, first, weights, masks)
+        by_key, dkey = self.key.back(dkey, first, weights, masks)
+        by_value, dvalue = self.value.back(dvalue, first, weights, masks)
         dx = dmiddle + gradient(self.norm)(x, weights[0], by_query + by_key + by_value)[0]
         return (dx, *dquery, *dkey, *dvalue, *dout, *dgate, *dup, *ddown)
 

@@ -1,6 +1,6 @@
 """What one checkpoint is asked, and its answers: problems and reading questions as predictions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, TextIO
@@ -47,6 +47,10 @@ class How:
 
 class Decoder(Protocol):
     """What completes prompts greedily."""
+
+    def prepare(self, tasks: Iterable[tuple[Sequence[Prompt], int]]) -> None:
+        """Know all that is to come, prompts with their most new tokens: what compiles graphs does it now."""
+        ...
 
     def complete(
         self,

@@ -6,6 +6,9 @@ PIECES pieces of texts (prompts with their references), PIECE tokens each, whate
 takes `rows` tokens: the last of each completion, and guesses at what comes next where there is room. A completion
 that has ended gives its place in the cache to the next prompt.
 
+Prompts that begin alike have their first keys and values copied from the one that is there: they are the same to the
+last bit, for what a piece gives depends on itself and on what stands before it alone.
+
 A guess is what followed the last two tokens where they stood before: kept if greedy decoding says the same, so it
 makes a completion faster and never another one. A reference is scored, and never a guess.
 
@@ -16,13 +19,13 @@ before anything attends to it.
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
 import mindspore
 import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from abacus.core.cores import place_threads
 from abacus.core.errors import InputError
@@ -62,7 +65,20 @@ class CachedDecoder:
         self._fused = _fuse(weights, architecture)
         self._head = _Head(self._fused["head"])
         self._caches: dict[int, dict[str, Parameter]] = {}
+        self._copies: dict[int, _Copy] = {}
         self._bodies: dict[tuple[int, int], _Body] = {}
+        self._held: dict[
+            tuple[int, ...], int
+        ] = {}  # places in the cache of what prompts begin with, in whole pieces
+
+    def prepare(self, tasks: Iterable[tuple[Sequence[Prompt], int]]) -> None:
+        """Compile the graphs for prompts with at most so many new tokens, all at once: so they can be kept."""
+        shapes = set()
+        for prompts, most in tasks:
+            for number, prompt in enumerate(prompts, 1):
+                self._check(prompt, number)
+                shapes.add(self._shape(self._positions(prompt, most)))
+        self._compile(sorted(shapes))
 
     def complete(
         self,
@@ -81,21 +97,21 @@ class CachedDecoder:
         """
         for number, prompt in enumerate(among or prompts, 1):
             self._check(prompt, number)
-        limit = self._architecture.max_position_embedding + 1
         rows = [
             Following(
                 prompt,
                 eos_id=self._eos,
                 min_new=min_new_tokens,
-                max_new=min(max_new_tokens, limit - len(prompt.ids)),
+                max_new=self._most(prompt, max_new_tokens),
             )
             for prompt in prompts
         ]
         # From the longest: what is too large for memory is found out at once. Shapes depend on a prompt's own
         # length alone, so that neighbours do not even change how its answer is rounded.
-        order = sorted(rows, key=self._positions, reverse=True)
-        for times, some in groupby(order, lambda row: _power_of_two(-(-self._positions(row) // LENGTH))):
-            self._follow(list(some), max(1, self._batch_size // times), times * LENGTH, progress)
+        positions = {row: self._positions(row.prompt, row.max_new) for row in rows}
+        order = sorted(rows, key=positions.__getitem__, reverse=True)
+        for shape, some in groupby(order, lambda row: self._shape(positions[row])):
+            self._follow(list(some), *shape, progress)
         return [row.completion() for row in rows]
 
     def _check(self, prompt: Prompt, number: int) -> None:
@@ -110,15 +126,25 @@ class CachedDecoder:
                 f"at most the model's {limit} positions",
             )
 
-    def _positions(self, row: Following) -> int:
+    def _most(self, prompt: Prompt, max_new: int) -> int:
+        """New tokens that may follow a prompt: the model's positions end somewhere."""
+        return min(max_new, self._architecture.max_position_embedding + 1 - len(prompt.ids))
+
+    def _positions(self, prompt: Prompt, max_new: int) -> int:
         """Positions that a prompt and what follows it can take."""
-        return len(row.prompt.ids) + max(len(row.prompt.reference), row.max_new)
+        return len(prompt.ids) + max(len(prompt.reference), self._most(prompt, max_new))
+
+    def _shape(self, positions: int) -> tuple[int, int]:
+        """Rows, and positions of each, of the cache for texts of so many positions."""
+        times = _power_of_two(-(-positions // LENGTH))
+        return max(1, self._batch_size // times), times * LENGTH
 
     def _follow(
         self, waiting: list[Following], rows: int, length: int, progress: Callable[[int], object]
     ) -> None:
         """Complete `waiting` in turn, `rows` of them at a time; each fits into `length` positions."""
         body = self._body(rows, length)
+        self._held = {}  # what others have left in the cache
         queue = deque(waiting)
         running: dict[int, Following] = {}  # by their places in the cache
         while queue or running:
@@ -138,8 +164,8 @@ class CachedDecoder:
         """Compute prompts and references, each in its place of the cache; score and take what follows."""
         prompts = [row.prompt for row in new.values()]
         texts = [[*prompt.ids, *prompt.reference[:-1]] for prompt in prompts]
-        found = self._prefill(body, dict(zip(new, texts, strict=True)))
-        states = [hidden[len(prompt.ids) - 1 :] for hidden, prompt in zip(found, prompts, strict=True)]
+        lasts = [len(prompt.ids) - 1 for prompt in prompts]
+        states = self._prefill(body, dict(zip(new, texts, strict=True)), dict(zip(new, lasts, strict=True)))
         targets = [list(prompt.reference) or [0] for prompt in prompts]
         choices, surprise = self._choices(np.concatenate(states), np.concatenate(targets))
         ends = np.cumsum([len(some) for some in targets])[:-1]
@@ -149,12 +175,43 @@ class CachedDecoder:
                 row.reference_nll = float(nll.sum())
             row.accept(chosen.tolist()[:1], ())
 
-    def _prefill(self, body: "_Body", texts: dict[int, list[int]]) -> list[np.ndarray]:
-        """Fill each place of the cache with a text; the hidden states of each text, [tokens, hidden]."""
-        pieces = [(place, at) for place, text in texts.items() for at in range(0, len(text), PIECE)]
+    def _prefill(self, body: "_Body", texts: dict[int, list[int]], lasts: dict[int, int]) -> list[np.ndarray]:
+        """Fill each place of the cache with a text; its hidden states [tokens, hidden] from the prompt's last token on."""
+        self._held = {ids: place for ids, place in self._held.items() if place not in texts}
+        # Of those that begin alike, and like none that is there, one goes ahead of the others.
+        ahead, first = {}, set()
+        for place, text in texts.items():
+            alike = tuple(text[:PIECE])
+            if lasts[place] < PIECE or alike in self._held or alike not in first:
+                ahead[place] = text
+                first.add(alike)
+        behind = {place: text for place, text in texts.items() if place not in ahead}
+        states = {}
+        for some in (ahead, behind):
+            states |= self._fill(body, some, lasts)
+            for place, text in some.items():
+                for end in range(PIECE, lasts[place] + 2, PIECE):
+                    self._held.setdefault(tuple(text[:end]), place)
+        return [states[place] for place in texts]
+
+    def _fill(
+        self, body: "_Body", texts: dict[int, list[int]], lasts: dict[int, int]
+    ) -> dict[int, np.ndarray]:
+        """Fill places as `_prefill`; what another place holds of a text is copied."""
+        pieces, copied = [], []
+        for place, text in texts.items():
+            begin = lasts[place] // PIECE * PIECE
+            while begin and tuple(text[:begin]) not in self._held:
+                begin -= PIECE
+            if begin:
+                source = self._held[tuple(text[:begin])]
+                copied += [(source, place, at) for at in range(0, begin, PIECE)]
+            pieces += [(place, at) for at in range(begin, len(text), PIECE)]
+        if copied:
+            body.copy(np.array(copied, np.int32))
         parts: dict[int, list[np.ndarray]] = {place: [] for place in texts}
-        for first in range(0, len(pieces), PIECES):
-            some = pieces[first : first + PIECES]
+        for start in range(0, len(pieces), PIECES):
+            some = pieces[start : start + PIECES]
             some += [some[-1]] * (PIECES - len(some))  # the graph's shape is fixed; the same is written twice
             ids = np.zeros((PIECES, PIECE), np.int32)
             for row, (place, at) in enumerate(some):
@@ -162,9 +219,9 @@ class CachedDecoder:
                 ids[row, : len(part)] = part
             places, starts = np.array(some, np.int32).T
             hidden = body(ids, starts, places).reshape(PIECES, PIECE, -1)
-            for row, (place, at) in enumerate(some[: len(pieces) - first]):
-                parts[place].append(hidden[row, : len(texts[place]) - at])
-        return [np.concatenate(states) for states in parts.values()]
+            for row, (place, at) in enumerate(some[: len(pieces) - start]):
+                parts[place].append(hidden[row, max(0, lasts[place] - at) : len(texts[place]) - at])
+        return {place: np.concatenate(states) for place, states in parts.items()}
 
     def _step(self, body: "_Body", texts: int, running: dict[int, Following]) -> None:
         """Compute the last token of each row, and guesses at what comes next: at least one token more of each."""
@@ -210,21 +267,30 @@ class CachedDecoder:
         return choices, surprise
 
     def _body(self, rows: int, length: int) -> "_Body":
-        """The graphs for a batch of `rows`; batches whose caches are of one size share one cache."""
-        if (rows, length) not in self._bodies:
-            if rows * length not in self._caches:
-                self._caches[rows * length] = _cache(self._architecture, rows * length)
-            parameters = {**self._fused, **self._caches[rows * length]}
-            body = _Body(parameters, self._architecture, rows, length)
-            with kept(self._graphs, self._architecture, rows, length, Path(__file__).read_text("utf-8")):
+        """The graphs for a batch of `rows`."""
+        self._compile([(rows, length)])
+        return self._bodies[rows, length]
+
+    def _compile(self, shapes: Sequence[tuple[int, int]]) -> None:
+        """Have a body for each of the shapes, rows and length; those whose caches are of one size share one cache."""
+        new = [shape for shape in shapes if shape not in self._bodies]
+        if not new:
+            return
+        with kept(self._graphs, self._architecture, new, Path(__file__).read_text("utf-8")):
+            for rows, length in new:
+                size = rows * length
+                if size not in self._caches:
+                    self._caches[size] = _cache(self._architecture, size)
+                    self._copies[size] = _Copy(self._caches[size])
+                parameters = {**self._fused, **self._caches[size]}
+                body = _Body(parameters, self._architecture, rows, length, self._copies[size])
+                # Compiles; nothing reads what it writes.
+                body.copy(np.zeros((1, 3), np.int32))
                 for texts, tokens in ((PIECES, PIECE), (max(rows, GUESSED), 1)):
                     none = np.zeros(texts, np.int32)
-                    body(
-                        np.zeros((texts, tokens), np.int32), none, none
-                    )  # compiles; nothing reads what it writes
-            place_threads()
-            self._bodies[rows, length] = body
-        return self._bodies[rows, length]
+                    body(np.zeros((texts, tokens), np.int32), none, none)
+                self._bodies[rows, length] = body
+        place_threads()
 
 
 def _power_of_two(number: int) -> int:
@@ -280,12 +346,33 @@ class _Head(nn.Cell):
         return self.product(hidden, self.weight)
 
 
+class _Copy(nn.Cell):
+    """Copies rows [PIECES * PIECE * kv_heads] of every layer's cache to others."""
+
+    def __init__(self, cache: dict[str, Parameter]):
+        super().__init__(auto_prefix=False)
+        self.cache = ParameterTuple(cache.values())
+        self.put, self.take = ops.ScatterUpdate(), ops.Gather()
+
+    def construct(self, sources, targets):
+        for one in self.cache:
+            self.put(one, targets, self.take(one, sources, 0))
+        return sources
+
+
 class _Body(nn.Cell):
     """Hidden states [texts * tokens, hidden] of ids, positions [texts, tokens]; fills places [texts] of the cache."""
 
-    def __init__(self, parameters: dict[str, Parameter], architecture: Architecture, rows: int, length: int):
+    def __init__(
+        self,
+        parameters: dict[str, Parameter],
+        architecture: Architecture,
+        rows: int,
+        length: int,
+        copies: _Copy,
+    ):
         super().__init__(auto_prefix=False)
-        self.rows = rows
+        self.rows, self.copies = rows, copies
         head_size = architecture.head_size
         self.heads = architecture.num_heads
         self.all_heads = architecture.num_heads + architecture.n_kv_heads  # of queries and keys
@@ -301,7 +388,10 @@ class _Body(nn.Cell):
         self.cos = Tensor(np.concatenate([cos, cos], axis=1), mindspore.float32)
         self.sin = Tensor(np.concatenate([-sin, sin], axis=1), mindspore.float32)
         self.slots = Tensor(np.arange(length, dtype=np.int32))
-        self.firsts = Tensor(np.arange(architecture.n_kv_heads, dtype=np.int32) * length)
+        heads = np.arange(architecture.n_kv_heads, dtype=np.int32) * length
+        self.firsts = Tensor(heads)
+        # Rows of a piece at the start of a place: every head's, [kv_heads * PIECE].
+        self.of_piece = (heads[:, None] + np.arange(PIECE, dtype=np.int32)).reshape(-1)
         self.place_size = architecture.n_kv_heads * length
         self.gather = ops.Gather()
 
@@ -309,6 +399,17 @@ class _Body(nn.Cell):
         """The hidden states as an array; `starts` are the positions of the first tokens, [texts]."""
         positions = starts[:, None] + np.arange(ids.shape[1], dtype=np.int32)
         return super().__call__(Tensor(ids), Tensor(positions), Tensor(places)).asnumpy()
+
+    def copy(self, pieces):
+        """Copy pieces [number, 3] from a place to another: source, target, position of the first token."""
+        for start in range(0, len(pieces), PIECES):
+            some = pieces[start : start + PIECES]
+            some = np.concatenate(
+                [some, some[-1:].repeat(PIECES - len(some), 0)]
+            )  # the graph's shape is fixed
+            rows = some[:, :2] * self.place_size + some[:, 2:]
+            sources, targets = (rows[:, None] + self.of_piece[:, None]).transpose(2, 0, 1).reshape(2, -1)
+            self.copies(Tensor(sources), Tensor(targets)).asnumpy()
 
     def construct(self, ids, positions, places):
         texts, tokens = ids.shape

@@ -3,7 +3,7 @@
 It runs on a CPU too, slowly: without the paged cache every token costs the whole padded sequence.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import mindspore
 import numpy as np
@@ -28,6 +28,9 @@ class FrameworkDecoder:
         self._options, self._weights, self._architecture = how.compute.options, weights, architecture
         self._eos, self._pad, self._cpu = eos_id, pad_id, target == "CPU"
         self._batch_size = how.decode.batch_size
+
+    def prepare(self, tasks: Iterable[tuple[Sequence[Prompt], int]]) -> None:
+        """A model is made for each task when its turn comes."""
 
     def complete(
         self,

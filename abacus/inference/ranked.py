@@ -63,6 +63,7 @@ def complete_share(
     decoder: Decoder, tasks: Sequence[Task], how: Decode, rank: int, progress: Callable[[int], object]
 ) -> list[dict[int, Completion]]:
     """Return what a rank (of how.ranks) makes of each task: completions by the places of their prompts."""
+    decoder.prepare(tasks)
     found = []
     for prompts, most in tasks:
         lengths = [len(prompt.ids) + max(len(prompt.reference), most) for prompt in prompts]

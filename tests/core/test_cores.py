@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 # A graph of its own process: its threads stay where they are put.
 SCRIPT = """
 import os
@@ -34,7 +35,7 @@ def cores(script: Path, allowed: set[int], **env: str) -> dict[str, list[set[int
     """The cores of each kind of thread, of a process that may use `allowed`."""
     done = subprocess.run(
         [sys.executable, script],
-        env=os.environ | env,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
         preexec_fn=lambda: os.sched_setaffinity(0, allowed),
         capture_output=True,
         text=True,

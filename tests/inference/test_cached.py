@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from abacus.core.errors import InputError
-from abacus.inference.cached import LENGTH, CachedDecoder
+from abacus.inference.cached import LENGTH, CachedDecoder, _Body
 from abacus.text.prompt import Prompt
 from abacus.weights.architecture import Architecture
 from abacus.weights.checkpoint import random_weights
@@ -117,10 +117,37 @@ def test_same_logits_as_mindformers(decoder, mindformers_model):
     [prompt] = prompts(40)
     expected = reference_logits(mindformers_model, prompt.ids)
     body = decoder._body(4, LENGTH)
-    [hidden] = decoder._prefill(body, {2: prompt.ids})
+    [hidden] = decoder._prefill(body, {2: prompt.ids}, {2: 0})
     assert np.abs(hidden_logits(decoder, hidden) - expected).max() < 1e-4
     again = [step(body, token, position) for position, token in enumerate(prompt.ids)]
     assert np.abs(hidden_logits(decoder, np.stack(again)) - expected).max() < 1e-4
+
+
+def test_what_prompts_begin_with_is_computed_once_and_changes_no_bit(decoder, monkeypatch):
+    begin, *rests = (prompt.ids for prompt in prompts(50, 1, 20, 3, 30, 14, 40, 2, 9))
+    asked = [Prompt([*begin, *rest], [7, 8, 9]) for rest in rests]
+    # Begins like them, and is no longer than that; differs in the first token; is all that two pieces are; is the same again.
+    asked += [Prompt(begin[:20]), Prompt([begin[0] % 90 + 1, *begin[1:]]), Prompt(begin[:32]), asked[1]]
+    alone = [decoder.complete([prompt], max_new_tokens=9)[0] for prompt in asked]
+    copied = []
+    copy = _Body.copy
+    monkeypatch.setattr(_Body, "copy", lambda body, pieces: copied.extend(pieces) or copy(body, pieces))
+    assert decoder.complete(asked, max_new_tokens=9) == alone
+    assert len(copied) >= 3 * 5  # three whole pieces of each, but of the first of four that enter together
+    assert all(source != target for source, target, _ in copied)
+
+
+def test_graphs_that_were_prepared_are_those_that_are_used(weights):
+    decoder = CachedDecoder(weights, SHAPE, eos_id=NONE, batch_size=2)
+    asked = prompts(5, 200)
+    decoder.prepare([(asked[:1], 4), (asked[1:], 8)])
+    ready = dict(decoder._bodies)
+    assert len(ready) == 2
+    for prompt, most in zip(asked, (4, 8), strict=True):
+        decoder.complete([prompt], max_new_tokens=most)
+    assert decoder._bodies == ready
+    with pytest.raises(InputError, match="prompt 2 is empty"):
+        decoder.prepare([([asked[0], Prompt([])], 4)])
 
 
 def step(body, token, position):

@@ -49,6 +49,8 @@ COMPARISONS = {
     "predict": Comparison(of_answers.predict, 2),
     "dropout": Comparison(of_training.dropout, 2),
     "finetune": Comparison(of_training.finetune, 2),
+    "parts": Comparison(of_training.parts, 1),
+    "ranks": Comparison(of_training.ranks, 1),
     "resume": Comparison(of_training.resume, 1),
 }
 

@@ -81,7 +81,7 @@ def starts() -> Figures:
     """Seconds of `--help`, of the slowest data stage and of the slowest scoring stage."""
 
     def slowest(*modules: str) -> float:
-        return max(current().run([module, "--help"]).seconds for module in modules)
+        return max(current().run(["-m", module, "--help"]).seconds for module in modules)
 
     return {
         "help": slowest("abacus"),

@@ -64,17 +64,21 @@ def rows_of_a_step(tree: Tree) -> float:
 
 def run(tree: Tree, until: int | None = None) -> Done:
     """Stage finetune in the tree, to its end or until it is killed after a step; the steps' times are its lines."""
-    options = {"base": needed("data/base"), "mindrecord": "data/rows.mindrecord", "out": "made"}
     lines = Watch(tree.folder / "unfinished", STEP_FILE, until and until + 1)
-    done = tree.stage(
-        "finetune",
-        lines,
-        train="data/profile/train.yaml",
-        scratch="unfinished",
-        log="logs/train.log",
-        **options,
-    )
+    done = tree.stage("finetune", lines, **training())
     return Done(done.seconds, done.memory, done.lines[1:])  # the first line has the names
+
+
+def training() -> dict[str, object]:
+    """Options of stage finetune in a tree that is ready."""
+    return {
+        "train": "data/profile/train.yaml",
+        "base": needed("data/base"),
+        "mindrecord": "data/rows.mindrecord",
+        "out": "made",
+        "scratch": "unfinished",
+        "log": "logs/train.log",
+    }
 
 
 def plan(tree: Tree, checkpoints: int, steps: int) -> None:
@@ -98,6 +102,32 @@ def rates(done: Done, rows: float) -> Figures:
     first, warm, last = done.lines[0], done.lines[WARM - 1], done.lines[-1]
     step = (last - warm) / (len(done.lines) - WARM)
     return {"rows_s": rows / step, "memory": done.memory / GB, "step": step, "until_first": first}
+
+
+def parts(before: str | None) -> list[Competitor]:
+    """What a step's time goes into, by MindSpore's profiler: one step of the same training."""
+    trees = [current(), *([earlier(before)] if before else [])]
+    for tree in trees:
+        ready(tree)
+    return [Competitor(OURS if tree is trees[0] else tree.name, partial(looked_into, tree)) for tree in trees]
+
+
+def looked_into(tree: Tree) -> Figures:
+    """Seconds of a step: products of matrices, those of attention, other operators, and what is between them."""
+    plan(tree, 1, STEPS)
+    figures = tree.folder / "parts.json"
+    shutil.rmtree(figures.with_suffix(""), ignore_errors=True)
+    tree.work("parts", WARM, figures, "stages.finetune", **training())
+    return read_json(figures, "figures of a worker")
+
+
+def ranks(before: str | None) -> list[Competitor]:
+    """The same training by two processes that share its batches, and this machine's cores."""
+    one, two = current(), current(SCRATCH / "two")
+    two.change(f"profiles/{PROFILE}.yaml", {"parallel_config": {"data_parallel": 2}})
+    for tree in (one, two):
+        ready(tree)
+    return [Competitor(OURS, partial(trained, one)), Competitor("two ranks", partial(trained, two))]
 
 
 def peft(model: Path, rows: Path, kind: str) -> Figures:

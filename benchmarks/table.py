@@ -83,6 +83,18 @@ ROWS = (
         _most(30),
     ),
     Row("finetune", "until_first", "start to the end of its first step, compiling included", "s", BEFORE),
+    *(
+        Row("parts", figure, what, "s", BEFORE)
+        for figure, what in (
+            ("step", "a step of it"),
+            ("products", "in it: products with the weights"),
+            ("attention", "in it: products of attention"),
+            ("others", "in it: all other operators"),
+            ("between", "in it: between the operators"),
+        )
+    ),
+    Row("ranks", "rows_s", "fine-tuning by one process", "rows/s", "two ranks", better="more"),
+    Row("ranks", "memory", "its memory", "GB", "two ranks"),
     Row("dropout", "seconds", "dropout of a step", "s", "MindSpore"),
     Row("predict", "answers_s", "predict, a whole checkpoint", "answers/s", HF, _times(2), "more", True),
     Row("predict", "answers_s", "predict, a whole checkpoint", "answers/s", BEFORE, _times(2.5), "more"),

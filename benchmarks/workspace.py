@@ -20,6 +20,7 @@ from benchmarks.process import Done, Watch, measured
 
 ROOT = Path(__file__).parents[1]
 SCRATCH = ROOT / ".scratch/bench"
+WORKERS = ROOT / "benchmarks/workers"
 PEERS = ROOT / ".venv-peers/bin/python"
 PROFILE = "smollm2-135m"
 READING = "data/reading/reading-v1.1.json"
@@ -43,16 +44,19 @@ class Tree:
     folder: Path
 
     def run(self, words: list[object], watch: Watch | None = None) -> Done:
-        """Run a command of this code."""
+        """Run a Python program of these words in this folder."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         env = os.environ | {"PATH": path, "PYTHONUTF8": "1", "PYTHONPATH": ""}
         log = self.folder / "said.log"
-        return measured([sys.executable, "-m", *words], cwd=self.folder, env=env, log=log, watch=watch)
+        return measured([sys.executable, *words], cwd=self.folder, env=env, log=log, watch=watch)
 
     def stage(self, name: str, watch: Watch | None = None, **options: object) -> Done:
-        """Run a stage; `train="x"` is its `--train x`."""
-        words = [word for key, value in options.items() for word in (f"--{key}", value)]
-        return self.run([f"stages.{name}", *words], watch)
+        """Run a stage of this code; `train="x"` is its `--train x`."""
+        return self.run(["-m", f"stages.{name}", *_words(options)], watch)
+
+    def work(self, name: str, *words: object, **options: object) -> Done:
+        """Run a worker of the benchmark in this folder, on this code."""
+        return self.run([WORKERS / f"{name}.py", *words, *_words(options)])
 
     def change(self, name: str, changes: Mapping[str, Any]) -> None:
         """Lay changes over a YAML file of this folder."""
@@ -64,6 +68,10 @@ class Tree:
         """Write data/profile of the default profile."""
         profile = f"profiles/{PROFILE}.yaml"
         self.stage("configure", base="profiles/base.yaml", profile=profile, squad=READING, out="data/profile")
+
+
+def _words(options: Mapping[str, object]) -> list[object]:
+    return [word for key, value in options.items() for word in (f"--{key}", value)]
 
 
 def merged(document: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,5 +151,10 @@ def script(
     )
     if python == PEERS and not PEERS.exists():
         raise InputError(".venv-peers", "no such environment", advice="`make bench` makes it")
-    path = ROOT / "benchmarks/workers" / f"{name}.py"
-    return measured([python, path, *words], cwd=SCRATCH, env=env, log=SCRATCH / f"{name}.log", watch=watch)
+    return measured(
+        [python, WORKERS / f"{name}.py", *words],
+        cwd=SCRATCH,
+        env=env,
+        log=SCRATCH / f"{name}.log",
+        watch=watch,
+    )

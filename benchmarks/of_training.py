@@ -113,7 +113,7 @@ def parts(before: str | None) -> list[Competitor]:
 
 
 def looked_into(tree: Tree) -> Figures:
-    """Seconds of a step: products of matrices, those of attention, other operators, and what is between them."""
+    """Seconds of a step in products with the weights, products of attention, and all other operators."""
     plan(tree, 1, STEPS)
     figures = tree.folder / "parts.json"
     shutil.rmtree(figures.with_suffix(""), ignore_errors=True)
@@ -124,7 +124,8 @@ def looked_into(tree: Tree) -> Figures:
 def ranks(before: str | None) -> list[Competitor]:
     """The same training by two processes that share its batches, and this machine's cores."""
     one, two = current(), current(SCRATCH / "two")
-    two.change(f"profiles/{PROFILE}.yaml", {"parallel_config": {"data_parallel": 2}})
+    shared = {"use_parallel": True, "parallel_config": {"data_parallel": 2}}
+    two.change(f"profiles/{PROFILE}.yaml", shared)
     for tree in (one, two):
         ready(tree)
     return [Competitor(OURS, partial(trained, one)), Competitor("two ranks", partial(trained, two))]

@@ -83,14 +83,13 @@ ROWS = (
         _most(30),
     ),
     Row("finetune", "until_first", "start to the end of its first step, compiling included", "s", BEFORE),
+    Row("finetune", "step", "a step of it", "s", BEFORE),
     *(
         Row("parts", figure, what, "s", BEFORE)
         for figure, what in (
-            ("step", "a step of it"),
-            ("products", "in it: products with the weights"),
-            ("attention", "in it: products of attention"),
-            ("others", "in it: all other operators"),
-            ("between", "in it: between the operators"),
+            ("products", "of a step: products with the weights"),
+            ("attention", "of a step: products of attention"),
+            ("others", "of a step: all other operators"),
         )
     ),
     Row("ranks", "rows_s", "fine-tuning by one process", "rows/s", "two ranks", better="more"),

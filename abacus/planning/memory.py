@@ -80,9 +80,10 @@ def _on_cpu(run: Run, adapted: Sequence[Adapted]) -> Activations:
     logits = learned_places(run) * FLOAT32 * model.vocab_size
     if run.framework["runner_wrapper"]["type"] != LAYERWISE:
         return Activations(int(tokens * FLOAT32 * layer * model.num_layers), CPU_LOSS * logits)
-    # The input, queries, what attention has mixed and what is added to; keys and values; shares of attention; gates.
+    # The input, what both norms give, queries, what attention has mixed and what is added to; keys and values; shares
+    # of attention; the gate, how much of it is open, and what it gates.
     keys = model.hidden_size // model.num_heads * model.n_kv_heads
-    passed = 4 * model.hidden_size + 2 * keys + 2 * model.intermediate_size
+    passed = 6 * model.hidden_size + 2 * keys + 3 * model.intermediate_size
     passed += model.num_heads * run.settings.seq_length
     masks = sum(one.width for one in adapted) if model.pet_config.lora_dropout else 0
     kept = tokens * FLOAT32 * (passed * model.num_layers + masks)

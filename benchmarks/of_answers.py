@@ -15,7 +15,7 @@ from abacus.text.tokenizer import Tokenizer
 from benchmarks.alternate import OURS, Competitor, Figures
 from benchmarks.of_data import costs, timed
 from benchmarks.of_training import exported
-from benchmarks.workspace import GB, PEERS, READING, ROOT, SCRATCH, Tree, current, earlier, needed, script
+from benchmarks.workspace import GB, PEERS, READING, ROOT, SCRATCH, Tree, compared, current, needed, script
 
 CHECKPOINT = "checkpoints/5"
 NEW, BATCHES = 48, (1, 32)  # tokens that are decoded, and texts at a time
@@ -25,13 +25,10 @@ FIGURES = "figures.json"
 
 def predict(before: str | None) -> list[Competitor]:
     """All questions that a checkpoint of the default run is asked, from the start of the process to its end."""
-    trees = [current(), *([earlier(before)] if before else [])]
+    trees = compared(before)
     asked = questions()
     model, path = exported(needed(CHECKPOINT)), written("asked.json", asked)
-    ours, *old = [
-        Competitor(OURS if tree is trees[0] else tree.name, Asking(tree, len(asked)).figures)
-        for tree in trees
-    ]
+    ours, *old = [Competitor(tree.name, Asking(tree, len(asked)).figures) for tree in trees]
     peer = Competitor("transformers", partial(generated, model, path, len(asked)))
     return [ours, peer, *old]
 

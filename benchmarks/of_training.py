@@ -16,7 +16,7 @@ from abacus.text.tokenizer import Tokenizer
 from benchmarks.alternate import OURS, Competitor, Figures
 from benchmarks.of_data import CONVERSATIONS, encode, timed
 from benchmarks.process import Done, Watch
-from benchmarks.workspace import GB, PEERS, PROFILE, SCRATCH, Tree, current, earlier, needed, script
+from benchmarks.workspace import GB, PEERS, PROFILE, SCRATCH, Tree, compared, current, needed, script
 
 ROWS = 8  # problems of a step
 STEPS, WARM = 16, 6  # steps of a run; the first ones are slower, and their time is no rate
@@ -29,13 +29,11 @@ STEP_FILE = "*/steps.csv"  # in the scratch folder of stage finetune
 
 def finetune(before: str | None) -> list[Competitor]:
     """Rows a second, warm; seconds until the first step; memory. The same rows, in steps of eight."""
-    trees = [current(), *([earlier(before)] if before else [])]
+    trees = compared(before)
     for tree in trees:
         ready(tree)
     model, rows = exported(None), token_rows(STEPS * ROWS)
-    ours, *old = [
-        Competitor(OURS if tree is trees[0] else tree.name, partial(trained, tree)) for tree in trees
-    ]
+    ours, *old = [Competitor(tree.name, partial(trained, tree)) for tree in trees]
     peers = [
         Competitor(f"peft, {kind}", partial(peft, model, rows, kind)) for kind in ("float32", "bfloat16")
     ]
@@ -106,10 +104,10 @@ def rates(done: Done, rows: float) -> Figures:
 
 def parts(before: str | None) -> list[Competitor]:
     """What a step's time goes into, by MindSpore's profiler: one step of the same training."""
-    trees = [current(), *([earlier(before)] if before else [])]
+    trees = compared(before)
     for tree in trees:
         ready(tree)
-    return [Competitor(OURS if tree is trees[0] else tree.name, partial(looked_into, tree)) for tree in trees]
+    return [Competitor(tree.name, partial(looked_into, tree)) for tree in trees]
 
 
 def looked_into(tree: Tree) -> Figures:

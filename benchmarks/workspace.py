@@ -16,6 +16,7 @@ import yaml
 
 from abacus.core.documents import read_yaml
 from abacus.core.errors import InputError
+from benchmarks.alternate import OURS
 from benchmarks.process import Done, Watch, measured
 
 ROOT = Path(__file__).parents[1]
@@ -85,9 +86,14 @@ def merged(document: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return document | inner
 
 
+def compared(before: str | None) -> list[Tree]:
+    """The clone's code, and that of a commit, if one is named."""
+    return [current(), *([earlier(before)] if before else [])]
+
+
 def current(folder: Path = SCRATCH) -> Tree:
     """The clone's code as it is, copied once."""
-    return _tree("abacus", folder / "abacus", _copy)
+    return _tree(OURS, folder / "abacus", _copy)
 
 
 def earlier(revision: str, folder: Path = SCRATCH) -> Tree:

@@ -37,7 +37,9 @@ from abacus.weights.architecture import EMBEDDING, HEAD, NORM, Architecture, Wei
 LENGTH = 160  # the shortest cache; longer ones are this times a power of two (a length is two graphs)
 PIECE, PIECES = 16, 8  # a token takes a matrix product the least time in calls of 64 to 128
 GUESSED = 4  # of a completion at most in a step, and the fewest tokens of a step
-ENTERING = 4  # texts of the default run: about two calls
+ENTERING = (
+    8  # texts that enter at once: those of the default run have about five pieces, so that calls are full
+)
 MASKED = -1e30
 
 
@@ -67,9 +69,8 @@ class CachedDecoder:
         self._caches: dict[int, dict[str, Parameter]] = {}
         self._copies: dict[int, _Copy] = {}
         self._bodies: dict[tuple[int, int], _Body] = {}
-        self._held: dict[
-            tuple[int, ...], int
-        ] = {}  # places in the cache of what prompts begin with, in whole pieces
+        # The place in the cache of what a prompt begins with, in whole pieces.
+        self._held: dict[tuple[int, ...], int] = {}
 
     def prepare(self, tasks: Iterable[tuple[Sequence[Prompt], int]]) -> None:
         """Compile the graphs for prompts with at most so many new tokens, all at once: so they can be kept."""
@@ -77,7 +78,7 @@ class CachedDecoder:
         for prompts, most in tasks:
             for number, prompt in enumerate(prompts, 1):
                 self._check(prompt, number)
-                shapes.add(self._shape(self._positions(prompt, most)))
+                shapes.add(self._shape(self._positions(prompt, self._most(prompt, most))))
         self._compile(sorted(shapes))
 
     def complete(
@@ -132,7 +133,7 @@ class CachedDecoder:
 
     def _positions(self, prompt: Prompt, max_new: int) -> int:
         """Positions that a prompt and what follows it can take."""
-        return len(prompt.ids) + max(len(prompt.reference), self._most(prompt, max_new))
+        return len(prompt.ids) + max(len(prompt.reference), max_new)
 
     def _shape(self, positions: int) -> tuple[int, int]:
         """Rows, and positions of each, of the cache for texts of so many positions."""
@@ -162,11 +163,13 @@ class CachedDecoder:
 
     def _begin(self, body: "_Body", new: dict[int, Following]) -> None:
         """Compute prompts and references, each in its place of the cache; score and take what follows."""
-        prompts = [row.prompt for row in new.values()]
-        texts = [[*prompt.ids, *prompt.reference[:-1]] for prompt in prompts]
-        lasts = [len(prompt.ids) - 1 for prompt in prompts]
-        states = self._prefill(body, dict(zip(new, texts, strict=True)), dict(zip(new, lasts, strict=True)))
-        targets = [list(prompt.reference) or [0] for prompt in prompts]
+        prompts = {place: row.prompt for place, row in new.items()}
+        states = self._prefill(
+            body,
+            {place: [*prompt.ids, *prompt.reference[:-1]] for place, prompt in prompts.items()},
+            {place: len(prompt.ids) - 1 for place, prompt in prompts.items()},
+        )
+        targets = [list(prompt.reference) or [0] for prompt in prompts.values()]
         choices, surprise = self._choices(np.concatenate(states), np.concatenate(targets))
         ends = np.cumsum([len(some) for some in targets])[:-1]
         each = zip(new.values(), np.split(choices, ends), np.split(surprise, ends), strict=True)
@@ -257,13 +260,16 @@ class CachedDecoder:
             states = np.zeros((together, hidden.shape[-1]), np.float32)
             states[: len(hidden[part])] = hidden[part]
             logits = self._head(Tensor(states)).asnumpy()[: len(hidden[part])]
+            best = logits.argmax(axis=-1)
+            choices[part] = best[:, None]
             if targets is not None:
                 shifted = logits - logits.max(axis=-1, keepdims=True)
-                sums = np.exp(shifted).sum(axis=-1, dtype=np.float64)
-                surprise[part] = np.log(sums) - shifted[np.arange(len(logits)), targets[part]]
-            choices[part, 0] = logits.argmax(axis=-1)
-            logits[:, self._eos] = -np.inf
-            choices[part, 1] = logits.argmax(axis=-1)
+                of_targets = shifted[np.arange(len(logits)), targets[part]]
+                sums = np.exp(shifted, out=shifted).sum(axis=-1, dtype=np.float64)
+                surprise[part] = np.log(sums) - of_targets
+            ends = best == self._eos
+            logits[ends, self._eos] = -np.inf
+            choices[part, 1][ends] = logits[ends].argmax(axis=-1)
         return choices, surprise
 
     def _body(self, rows: int, length: int) -> "_Body":
@@ -281,11 +287,14 @@ class CachedDecoder:
                 size = rows * length
                 if size not in self._caches:
                     self._caches[size] = _cache(self._architecture, size)
+                copies = rows > 1 and size not in self._copies  # a text alone has nobody to copy of
+                if copies:
                     self._copies[size] = _Copy(self._caches[size])
                 parameters = {**self._fused, **self._caches[size]}
-                body = _Body(parameters, self._architecture, rows, length, self._copies[size])
-                # Compiles; nothing reads what it writes.
-                body.copy(np.zeros((1, 3), np.int32))
+                body = _Body(parameters, self._architecture, rows, length, self._copies.get(size))
+                # Each call compiles a graph; nothing reads what it writes.
+                if copies:
+                    body.copy(np.zeros((1, 3), np.int32))
                 for texts, tokens in ((PIECES, PIECE), (max(rows, GUESSED), 1)):
                     none = np.zeros(texts, np.int32)
                     body(np.zeros((texts, tokens), np.int32), none, none)
@@ -369,7 +378,7 @@ class _Body(nn.Cell):
         architecture: Architecture,
         rows: int,
         length: int,
-        copies: _Copy,
+        copies: _Copy | None,
     ):
         super().__init__(auto_prefix=False)
         self.rows, self.copies = rows, copies
@@ -404,9 +413,8 @@ class _Body(nn.Cell):
         """Copy pieces [number, 3] from a place to another: source, target, position of the first token."""
         for start in range(0, len(pieces), PIECES):
             some = pieces[start : start + PIECES]
-            some = np.concatenate(
-                [some, some[-1:].repeat(PIECES - len(some), 0)]
-            )  # the graph's shape is fixed
+            # The graph's shape is fixed; the same is copied twice.
+            some = np.concatenate([some, some[-1:].repeat(PIECES - len(some), 0)])
             rows = some[:, :2] * self.place_size + some[:, 2:]
             sources, targets = (rows[:, None] + self.of_piece[:, None]).transpose(2, 0, 1).reshape(2, -1)
             self.copies(Tensor(sources), Tensor(targets)).asnumpy()

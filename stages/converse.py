@@ -3,7 +3,6 @@
 python -m stages.converse --train data/train-v2.json --out data/train-v2-conversation.json
 """
 
-import json
 from pathlib import Path
 
 from abacus.core.files import replacing
@@ -18,10 +17,12 @@ def main() -> None:
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     to = parser.parse_args()
-    with progress(read_rows(to.train), to.train, "converse") as rows:
-        conversations = converse(rows)
-    with replacing(to.out) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
-        json.dump(conversations, stream, ensure_ascii=False, indent=2)
+    with (
+        replacing(to.out) as part,
+        part.open("w", encoding="utf-8", newline="\n") as stream,
+        progress(read_rows(to.train), to.train, "converse") as rows,
+    ):
+        stream.writelines(converse(rows))
 
 
 if __name__ == "__main__":

@@ -49,14 +49,13 @@ def judge(row: Row) -> Verdict:
         category, match = matched(row.problem)
     except ValueError as error:
         return Verdict(row, "unknown", expected=str(error))
-    spelled = match.groupdict()
     try:
-        expected = category.published(spelled)
+        expected = category.published(match.groups())
     except ArithmeticError:  # 5 / 0
         return Verdict(row, "wrong", category.name, NO_VALUE)
     if expected == row.solution:
         return Verdict(row, "verified", category.name, expected)
-    rounded = is_rounded(category.read(spelled), row.solution)
+    rounded = is_rounded(category.read(match.groupdict()), row.solution)
     return Verdict(row, "wrong", category.name, expected, rounded)
 
 

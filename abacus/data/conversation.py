@@ -1,8 +1,10 @@
 """Conversation files, one JSON array: written from training rows, and read."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from json.encoder import encode_basestring
 from pathlib import Path
+from textwrap import indent
 from typing import Any, NamedTuple
 
 from abacus.core.documents import read_json
@@ -12,18 +14,26 @@ from abacus.data.rows import Row, clip
 SHOWN = 5  # turns, or keys, that an error names
 
 
-def converse(rows: Iterable[Row]) -> list[dict[str, object]]:
-    """Return one conversation a row, with running numbers from "1" as ids."""
-    return [
-        {
-            "id": str(number),
-            "conversations": [
-                {"from": "human", "value": row.problem},
-                {"from": "gpt", "value": row.solution},
-            ],
-        }
-        for number, row in enumerate(rows, 1)
-    ]
+def conversation(name: str, problem: str, solution: str) -> dict[str, object]:
+    """The conversation of one question and its answer."""
+    return {
+        "id": name,
+        "conversations": [{"from": "human", "value": problem}, {"from": "gpt", "value": solution}],
+    }
+
+
+# A conversation as `json.dumps` lays it out in an array, by which all of them would take ten times as long.
+LAYOUT = indent(json.dumps(conversation("%s", "%s", "%s"), indent=2), "  ").replace('"%s"', "%s")
+
+
+def converse(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the text of a conversation file: one conversation a row, with running numbers from "1" as ids."""
+    between = "[\n"
+    for number, (_, problem, solution) in enumerate(rows, 1):
+        yield between
+        yield LAYOUT % (f'"{number}"', encode_basestring(problem), encode_basestring(solution))
+        between = ",\n"
+    yield "\n]"
 
 
 class Turn(NamedTuple):

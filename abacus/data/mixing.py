@@ -60,7 +60,7 @@ def groups(mix: Mix, leave_out: Sequence[str]) -> dict[str, frozenset[str]]:
     return {name: taken for name, taken in found.items() if taken}
 
 
-def members(rows: Mapping[str, list[Row]], taken: frozenset[str]) -> list[Row]:
+def members(rows: Mapping[str, Sequence[Row]], taken: frozenset[str]) -> Sequence[Row]:
     """The rows, given by category, of some kinds of one category."""
     category = category_of(min(taken))
     every = rows.get(category.name, [])
@@ -69,7 +69,7 @@ def members(rows: Mapping[str, list[Row]], taken: frozenset[str]) -> list[Row]:
     return [row for row in every if kind_of(category, row.problem) in taken]
 
 
-def sizes(rows: Mapping[str, list[Row]], mix: Mix, leave_out: Sequence[str]) -> dict[str, int]:
+def sizes(rows: Mapping[str, Sequence[Row]], mix: Mix, leave_out: Sequence[str]) -> dict[str, int]:
     """How many of the rows, given by category, are of each group of the mix."""
     return {name: len(members(rows, taken)) for name, taken in groups(mix, leave_out).items()}
 

@@ -6,9 +6,7 @@ Nothing holds more than the rows of a part, or of as much of the raw file.
 """
 
 import functools
-import io
 import itertools
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -21,7 +19,7 @@ from abacus.core.errors import InputError
 from abacus.core.files import replacing
 from abacus.core.workers import Ordered
 from abacus.data.audit import Verdict, audit
-from abacus.data.columns import Section, Writer, write_groups, writing
+from abacus.data.columns import Group, Section, writing
 from abacus.data.mixing import sizes
 from abacus.data.rows import WHOLE, Row, Span, blocks, check_file, json_line, rows_of
 from abacus.data.selection import Prepare, check_enough, check_known, sift
@@ -127,21 +125,17 @@ def parts_of(raw: Path) -> int:
 def deal(asked: tuple[Path, Span, int, Path]) -> Dealt | None:
     """Deal the rows of a span out; None if one of its lines is no row."""
     raw, span, parts, out = asked
-    hands: list[tuple[list[int], list[bytes]]] = [([], []) for _ in range(parts)]
-    number = 0
+    hands: list[list[tuple[int, str, str]]] = [[] for _ in range(parts)]
     try:
         for first, block in blocks(raw, span):
-            for number, line, problem, _ in rows_of(block, itertools.count(first), raw):
+            for row in rows_of(block, itertools.count(first), raw):
                 # In the order of the hashes.
-                numbers, lines = hands[int.from_bytes(digest(problem)[:4], "big") * parts >> 32]
-                numbers.append(number)
-                lines.append(line)
+                hands[int.from_bytes(digest(row[1])[:4], "big") * parts >> 32].append(row)
     except InputError:
         return None
     with writing(out) as writer:
-        for numbers, lines in hands:
-            writer.add(numbers, lines)
-    return Dealt(number, writer.sections)
+        sections = [writer.add(*Group.of(rows).columns) for rows in hands]
+    return Dealt(sum(map(len, hands)), sections)
 
 
 def _refused(raw: Path, span: Span) -> InputError:
@@ -154,31 +148,30 @@ def _refused(raw: Path, span: Span) -> InputError:
 
 def judge(hand: Hand, params: Prepare) -> Judged:
     """Drop duplicates, classify and audit the rows of a part."""
-    rejected: tuple[list[int], list[str]] = ([], [])
+    gone: tuple[list[int], list[str]] = ([], [])
+    rejected: list[Section] = []
 
     def reject(row: dict[str, Any]) -> None:
-        rejected[0].append(row["line"])
-        rejected[1].append(json_line(row))
+        gone[0].append(row["line"])
+        gone[1].append(json_line(row))
+
+    def rows() -> Iterator[Row]:
+        """In the order of their lines; after each span what was rejected of it is written."""
+        for before, section in hand.sections:
+            numbers, texts = section.columns()
+            yield from map(Row, [before + number for number in numbers], *texts)
+            rejected.append(writer.add(*gone))
+            for column in gone:
+                column.clear()
 
     with writing(hand.rejected) as writer:
-        rows, counts, unknown = sift(audit(_rows(hand, writer, rejected)), params.labels, reject)
-    right = ranked(rows)
-    write_groups(hand.right, right)
+        kept, counts, unknown = sift(audit(rows()), params.labels, reject)
+    right = ranked(kept)
+    with writing(hand.right) as out:
+        groups = {name: out.add(*group.columns) for name, group in right.items()}
     categories = {name: len(group) for name, group in right.items()}
-    part = Part(hand.right, categories, sizes(right, params.mix, params.leave_out))
-    return Judged(part, counts, unknown, writer.sections)
-
-
-def _rows(hand: Hand, writer: Writer, rejected: tuple[list[int], list[str]]) -> Iterator[Row]:
-    """The rows of a part in the order of their lines; after each span write what was rejected of it."""
-    for before, section in hand.sections:
-        columns, _, text = section.bytes().partition(b"\n")
-        numbers = [before + number for number in json.loads(columns)]
-        for number, _, problem, solution in rows_of(io.BytesIO(text).readlines(), numbers, section.path):
-            yield Row(number, problem, solution)
-        writer.add(rejected)
-        for column in rejected:
-            column.clear()
+    part = Part(groups, categories, sizes(right, params.mix, params.leave_out))
+    return Judged(part, counts, unknown, rejected)
 
 
 def write_rejected(stream: BinaryIO, found: Iterable[Judged], folder: Path, ordered: Ordered) -> None:
@@ -195,7 +188,8 @@ def gather(asked: tuple[tuple[Section, ...], Path]) -> Path:
     sections, out = asked
     found: list[tuple[int, str]] = []
     for section in sections:
-        found += zip(*section.read(), strict=True)
+        numbers, (lines,) = section.columns()
+        found += zip(numbers, lines, strict=True)
     with replacing(out) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
         stream.writelines(text for _, text in sorted(found))
     return out

@@ -3,6 +3,7 @@
 Every error names the file and the line, what was there and what was expected.
 """
 
+import functools
 import itertools
 import json
 import re
@@ -55,8 +56,8 @@ WHOLE = Span()
 def read_rows(path: Path, keys: tuple[str, ...] = ("problem", "solution")) -> Iterator[Row]:
     """Read a file of rows; `keys` names those that a row must have (a missing solution reads as '')."""
     for first, block in blocks(path):
-        for number, _, problem, solution in rows_of(block, itertools.count(first), path, keys):
-            yield Row(number, problem, solution)
+        for row in rows_of(block, itertools.count(first), path, keys):
+            yield Row(*row)
 
 
 def rows_of(
@@ -64,18 +65,17 @@ def rows_of(
     numbers: Iterable[int],
     path: Path,
     keys: tuple[str, ...] = ("problem", "solution"),
-) -> Iterator[tuple[int, bytes, str, str]]:
-    """Read lines that have these numbers in a file: number, line, problem and solution of each."""
+) -> Iterator[tuple[int, str, str]]:
+    """Read lines that have these numbers in a file: what makes a Row of each."""
     try:
         found = PUBLISHED.findall(b"".join(block).decode("utf-8"))
     except UnicodeDecodeError:
         found = [("", "")] * len(block)
     for number, raw, (problem, solution) in zip(numbers, block, found, strict=False):
         if problem and not problem.isspace():
-            yield number, raw, problem, solution
+            yield number, problem, solution
         else:
-            row = _row(parsed(raw, path, number), path, number, keys)
-            yield number, raw, row.problem, row.solution
+            yield _row(parsed(raw, path, number), path, number, keys)
 
 
 def _row(value: dict[str, Any], path: Path, line: int, keys: tuple[str, ...]) -> Row:
@@ -226,10 +226,15 @@ def writer_to(stream: TextIO) -> jsonlines.Writer:
 
 def json_line(value: Mapping[str, Any]) -> str:
     """An object as a line of JSON Lines, as `json.dumps` writes it; one of texts and whole numbers in half the time."""
-    return f"{{{', '.join([f'{encode_basestring(key)}: {_json(part)}' for key, part in value.items()])}}}\n"
+    parts = [
+        f"{_quoted(key)}: {encode_basestring(part) if type(part) is str else _json(part)}"
+        for key, part in value.items()
+    ]
+    return f"{{{', '.join(parts)}}}\n"
 
 
 def _json(value: Any) -> str:
-    if type(value) is str:
-        return encode_basestring(value)
     return str(value) if type(value) is int else ENCODER.encode(value)
+
+
+_quoted = functools.lru_cache(64)(encode_basestring)

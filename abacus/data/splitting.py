@@ -9,13 +9,12 @@ import itertools
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 from abacus.core.errors import InputError
 from abacus.core.workers import Ordered
-from abacus.data.columns import read_groups
+from abacus.data.columns import Group, Section
 from abacus.data.mixing import Drawn, draw, groups, members, sizes
 from abacus.data.rows import Row
 from abacus.data.selection import Prepare, right
@@ -25,16 +24,16 @@ from abacus.problems.sampling import digest, exact_shares, rank
 from abacus.problems.workings import recognise
 from abacus.synthesis.reading import rows as passages
 
-Ranked = dict[str, list[Row]]  # right rows by category, in the order of their hashes
+Ranked = dict[str, Group]  # right rows by category, in the order of their hashes
 
 
 class Part(NamedTuple):
-    """A part's right rows, or the file that holds them; how many it has of each category and of each group of the mix.
+    """A part's right rows, or where they are written; how many it has of each category and of each group of the mix.
 
     Of each category the first `held` are test problems; `gone` are the lines of rows that are variants of such.
     """
 
-    rows: Ranked | Path
+    rows: Ranked | dict[str, Section]
     categories: dict[str, int]
     groups: dict[str, int]
     held: Mapping[str, int] = {}
@@ -72,7 +71,8 @@ class Chosen(NamedTuple):
 
 def ranked(rows: Mapping[str, list[Row]]) -> Ranked:
     """Rows in the order of their hashes, so that nothing depends on the order of the raw file."""
-    return {name: sorted(group, key=lambda row: digest(row.problem)) for name, group in rows.items()}
+    in_order = {name: sorted(group, key=lambda row: digest(row.problem)) for name, group in rows.items()}
+    return {name: Group.of(group) for name, group in in_order.items()}
 
 
 def split(
@@ -136,9 +136,9 @@ def _shared_out(parts: Sequence[Part], size: int) -> Iterator[Part]:
         yield part._replace(held=held)
 
 
-def _held_out(parts: Sequence[Part], ordered: Ordered) -> Ranked:
+def _held_out(parts: Sequence[Part], ordered: Ordered) -> dict[str, list[Row]]:
     """The test rows of all parts."""
-    test: Ranked = {}
+    test: dict[str, list[Row]] = {}
     for held in ordered(held_out, (part for part in parts if any(part.held.values()))):
         for name, group in held.items():
             test[name] = [*test.get(name, ()), *group]
@@ -182,7 +182,7 @@ def _found(places: list[tuple[str, int]], left: Sequence[Rest]) -> list[dict[str
 
 def opened(part: Part) -> Ranked:
     """The right rows of a part."""
-    return read_groups(part.rows) if isinstance(part.rows, Path) else part.rows
+    return {name: rows.group() if isinstance(rows, Section) else rows for name, rows in part.rows.items()}
 
 
 def held_out(part: Part) -> Ranked:
@@ -190,7 +190,7 @@ def held_out(part: Part) -> Ranked:
     return {name: group[: part.held[name]] for name, group in opened(part).items()}
 
 
-def rest(part: Part, test: Ranked, params: Prepare) -> Rest:
+def rest(part: Part, test: Mapping[str, Sequence[Row]], params: Prepare) -> Rest:
     """What a part has beside test rows, and which of that are variants of a test row of any part."""
     variants = []
     for name, group in opened(part).items():
@@ -204,9 +204,7 @@ def rest(part: Part, test: Ranked, params: Prepare) -> Rest:
 def free(part: Part) -> Ranked:
     """The rows of a part that may be trained on."""
     rows = {name: group[part.held[name] :] for name, group in opened(part).items()}
-    if not part.gone:
-        return rows
-    return {name: [row for row in group if row.line not in part.gone] for name, group in rows.items()}
+    return {name: group.without(part.gone) for name, group in rows.items()} if part.gone else rows
 
 
 def picked(picks: Picks, params: Prepare) -> list[tuple[int, int, Row]]:
@@ -220,7 +218,7 @@ def picked(picks: Picks, params: Prepare) -> list[tuple[int, int, Row]]:
     return sorted(found)
 
 
-def alike(rows: Sequence[Row], held: Sequence[Row]) -> Iterator[tuple[Row, int]]:
+def alike(rows: Group, held: Sequence[Row]) -> Iterator[tuple[Row, int]]:
     """The rows that are variants of rows held out, each with the line of what it varies."""
     asked: dict[bytes, list[Row]] = defaultdict(list)  # a key is dear, and few rows need one
     for row in held:
@@ -230,7 +228,7 @@ def alike(rows: Sequence[Row], held: Sequence[Row]) -> Iterator[tuple[Row, int]]
     def lines(shared: bytes) -> dict[Key, int]:
         return {key(recognise(row.problem)): row.line for row in asked[shared]}
 
-    for row in rows:
-        shared = digits(row.problem)
-        if shared in asked and (line := lines(shared).get(key(recognise(row.problem)))) is not None:
-            yield row, line
+    for number, problem in enumerate(rows.problems):
+        shared = digits(problem)
+        if shared in asked and (line := lines(shared).get(key(recognise(problem)))) is not None:
+            yield rows[number], line

@@ -15,8 +15,8 @@ import yaml
 
 from abacus.core.documents import write_json
 from abacus.core.errors import InputError
-from abacus.data.conversation import Turn, converse
-from abacus.data.rows import Row, write_rows
+from abacus.data.conversation import Turn, conversation
+from abacus.data.rows import write_rows
 from abacus.formats.huggingface import name_of
 from abacus.neighbours.peft import targets
 from abacus.neighbours.texts import Texts
@@ -32,8 +32,8 @@ SCHEDULE_UNSAID = {"lr_end": 0.0, "num_cycles": 0.5, "warmup_lr_init": 0.0, "war
 
 def conversations(turns: list[Turn], texts: Texts) -> list[dict[str, object]]:
     """The rows for LLaMA-Factory's template `empty`, which adds nothing, not even EOS."""
-    rows = (Row(number, *texts.row(turn.problem, turn.solution)) for number, turn in enumerate(turns, 1))
-    return converse(rows)
+    rows = (texts.row(turn.problem, turn.solution) for turn in turns)
+    return [conversation(str(number), *row) for number, row in enumerate(rows, 1)]
 
 
 def segments(turns: list[Turn], texts: Texts) -> Iterator[dict[str, Any]]:

@@ -8,12 +8,12 @@ import math
 import operator
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
 from random import Random
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from abacus.problems import stepwise
 from abacus.problems.operands import Operand, choice, exponent, hundredths, integer, integers
@@ -25,8 +25,7 @@ Number = int | float | Decimal | Fraction
 Precision = Literal["decimals", "percent", "full"]
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """A recognised problem: its category, the spelling and the value of each operand, the rule to solve it by."""
 
     category: "Category"
@@ -65,9 +64,10 @@ Writer = Callable[[Problem, Show], str]  # writes a problem's working
 class Category:
     """One row of the table.
 
-    `problem` is both the pattern and the generator; `solution` prints the published line; `solve` gives the
-    published answer, `solve_exactly` the true one where the published rule rounds on its way. `writers` holds what
-    writes the working after the prefix: `reference`, and each recipe that works this category out otherwise.
+    `problem` is both the pattern and the generator; `solution` prints the published line; `solve` takes the operands
+    in the order of the problem and gives the published answer, `solve_exactly` the true one where the published rule
+    rounds on its way. `writers` holds what writes the working after the prefix: `reference`, and each recipe that works
+    this category out otherwise.
     `precision` says what a recipe rounds to: `decimals` (the parameter), `percent` (two decimals, or fewer if the
     parameter is less) or `full`. `raw` rows, duplicates among them, hold `unique` different problems; where an
     operand has its own published counts, `unique` gives one count a spelling of `split`. `drawn` says which operands
@@ -102,10 +102,9 @@ class Category:
         return re.compile("".join(parts))
 
     @functools.cached_property
-    def ends(self) -> tuple[str, str]:
-        """The words before the first operand and those after the last one."""
-        words = [text for text, *_ in string.Formatter().parse(self.problem)]
-        return words[0], "" if self.problem.endswith("}") else words[-1]
+    def end(self) -> str:
+        """The words after the last operand."""
+        return self.problem.rpartition("}")[2]
 
     def parse(self, problem: str) -> Problem | None:
         """Recognise a problem, or return None."""
@@ -120,9 +119,22 @@ class Category:
         """The values of operands that are spelled so."""
         return {name: self.operands[name].read(text) for name, text in spelled.items()}
 
-    def published(self, spelled: Mapping[str, str]) -> str:
-        """The published solution of the problem with these spellings; ArithmeticError where there is none."""
-        return self.solution.format(answer=self.solve(**self.values(spelled)), **spelled)
+    @functools.cached_property
+    def by_place(self) -> tuple[tuple[Callable[[str], Any], ...], str]:
+        """What reads each operand, and `solution` with places for names: those of the operands, then the answer's."""
+        places = {name: str(place) for place, name in enumerate((*self.operands, "answer"))}
+        reads = tuple(operand.read for operand in self.operands.values())
+        return reads, re.sub(
+            r"\{(\w+)(.*?)\}", lambda found: f"{{{places[found[1]]}{found[2]}!s}}", self.solution
+        )
+
+    def published(self, spellings: Sequence[str]) -> str:
+        """The published solution, as `Problem.published`, of the problem whose operands are spelled so, in their order.
+
+        Every raw row is solved here, so nothing is looked up by name. ArithmeticError where there is no solution.
+        """
+        reads, template = self.by_place
+        return template.format(*spellings, self.solve(*map(operator.call, reads, spellings)))
 
     def draw(self, random: Random, **fixed: str) -> Problem:
         """Draw a problem; operands in `fixed` have that spelling."""

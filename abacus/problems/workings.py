@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -29,8 +30,10 @@ def recognise(text: str) -> Problem:
 
 def matched(text: str) -> tuple[Category, re.Match[str]]:
     """The category of the one problem that the text is, and its operands. Raises ValueError as `recognise` does."""
-    candidates = _candidates(text[:2], text[-2:])
-    found = [(one, match) for one in candidates if (match := one.pattern.fullmatch(text))]
+    found = []
+    for category, whole in _candidates(text[-2:]):
+        if match := whole(text):
+            found.append((category, match))
     if len(found) == 1:
         return found[0]
     parts = [category.name for category in CATEGORIES if category.pattern.search(text)]
@@ -42,13 +45,10 @@ def matched(text: str) -> tuple[Category, re.Match[str]]:
 
 
 @functools.lru_cache(1024)
-def _candidates(start: str, end: str) -> tuple[Category, ...]:
-    """The categories whose problems may start and end with these characters: to ask all patterns is dear."""
-    return tuple(one for one in CATEGORIES if _fits(start, end, *one.ends))
-
-
-def _fits(start: str, end: str, first: str, last: str) -> bool:
-    return (first.startswith(start) or start.startswith(first)) and (last.endswith(end) or end.endswith(last))
+def _candidates(end: str) -> list[tuple[Category, Callable[[str], re.Match[str] | None]]]:
+    """The categories whose problems may end so, each with what matches one: to ask all of them is dear."""
+    ends = ((one, one.end) for one in CATEGORIES)
+    return [(one, one.pattern.fullmatch) for one, last in ends if last.endswith(end) or end.endswith(last)]
 
 
 def working(problem: Problem, recipe: str, decimals: int) -> str:

@@ -1,13 +1,13 @@
 """Passes over parts: where the raw file is cut, and where its rows go."""
 
-import json
 from itertools import pairwise
 
 import pytest
 
 from abacus.core.errors import InputError
+from abacus.data.columns import Group, writing
 from abacus.data.passes import deal, parts_of, spans
-from abacus.data.rows import WHOLE, blocks, write_rows
+from abacus.data.rows import WHOLE, Row, blocks, write_rows
 from abacus.problems.sampling import rank
 
 
@@ -48,15 +48,10 @@ def test_an_empty_file_and_none_are_refused(tmp_path):
     assert spans(path, 2) == [WHOLE] and parts_of(path) == 1
 
 
-def problems(section):
-    """The problems of dealt rows."""
-    return [json.loads(line)["problem"] for line in section.bytes().splitlines()[1:]]
-
-
 def test_the_parts_follow_each_other_in_the_order_of_the_hashes(raw, small, tmp_path):
     dealt = [deal((raw, span, 7, tmp_path / str(n))) for n, span in enumerate(spans(raw, 3))]
     assert sum(one.rows for one in dealt) == len(small)
-    parts = [[text for one in dealt for text in problems(one.sections[n])] for n in range(7)]
+    parts = [[text for one in dealt for text in one.sections[n].group().problems] for n in range(7)]
     assert sorted(text for part in parts for text in part) == sorted(row.problem for row in small)
     ranks = [[rank(text) for text in part] for part in parts]
     assert all(max(before) < min(after) for before, after in pairwise(ranks))
@@ -67,3 +62,25 @@ def test_a_span_with_a_line_that_is_no_row_is_not_dealt(tmp_path):
     path.write_bytes(b'{"problem": "a", "solution": ""}\nnonsense\n')
     assert deal((path, WHOLE, 2, tmp_path / "out")) is None
     assert [one.name for one in tmp_path.iterdir()] == ["raw.json"]
+
+
+TEXTS = ["", "[", '["a"]', "\n", "\x1e", "\x1d", "a\x1eb", "\0", "\u2028", "计算", "😀"]
+COLUMNS = [[], *([text] for text in TEXTS), TEXTS, TEXTS[::-1], ["", ""], ["[", "a"], ["a", "["]]
+
+
+@pytest.mark.parametrize("texts", COLUMNS, ids=ascii)
+def test_a_section_is_read_as_it_was_written_whatever_the_texts_are(texts, tmp_path):
+    rows = [Row(number, text, text[::-1]) for number, text in enumerate(texts, 5)]
+    with writing(tmp_path / "some") as writer:
+        before = writer.add([1, 2], ["x", "y"])
+        section = writer.add(*Group.of(rows).columns)
+    assert list(section.group()) == rows
+    assert before.columns() == ([1, 2], [["x", "y"]])
+
+
+def test_a_group_is_a_sequence_of_rows():
+    rows = [Row(number, f"p{number}", f"s{number}") for number in range(9)]
+    group = Group.of(rows)
+    assert [list(group[2:5]), group[3], len(group)] == [rows[2:5], rows[3], 9]
+    assert list(group.without({0, 4, 8})) == [row for row in rows if row.line not in (0, 4, 8)]
+    assert not Group.of([]) and list(Group.of([]).without({1})) == []

@@ -44,6 +44,7 @@ def test_only_this_category_recognises_what_it_draws(category):
         found = [(other, problem) for other in CATEGORIES if (problem := other.parse(text))]
         assert found == [(category, drawn)], text
         assert recognise(text).published == drawn.published
+        assert category.published(category.pattern.fullmatch(text).groups()) == drawn.published
 
 
 @EACH

@@ -2,7 +2,7 @@
 
 import json
 
-from abacus.data.conversation import converse
+from abacus.data.conversation import conversation, converse
 from abacus.data.rows import Row
 
 ROWS = [
@@ -39,9 +39,14 @@ WRITTEN = r"""[
 ]"""
 
 
-def test_ids_are_running_numbers_as_text():
-    found = converse(Row(line, **ROWS[0]) for line in range(5, 17))
-    assert [conversation["id"] for conversation in found] == [str(n) for n in range(1, 13)]
+def test_all_rows_are_laid_out_as_json_lays_them_out():
+    rows = [
+        Row(line, "%s {} \\ " + ROWS[line % 2]["problem"], ROWS[line % 2]["solution"])
+        for line in range(5, 17)
+    ]
+    whole = [conversation(str(number), row.problem, row.solution) for number, row in enumerate(rows, 1)]
+    assert "".join(converse(rows)) == json.dumps(whole, ensure_ascii=False, indent=2)
+    assert [one["id"] for one in json.loads("".join(converse(rows)))] == [str(n) for n in range(1, 13)]
 
 
 def test_the_command_writes_the_published_format(stage, write_lines, tmp_path):

@@ -4,7 +4,10 @@ No MindSpore here: the data stages use it too.
 """
 
 import contextlib
+import itertools
+import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
@@ -18,6 +21,8 @@ from abacus.core.errors import InputError
 
 SPECIALS = ("bos_token_id", "eos_token_id", "pad_token_id")
 GPT2 = (pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),)  # GPT-2's way to cut a text
+BETWEEN_DIGITS = re.compile(r"[0-9]|[^0-9]+")
+KNOWN, LONGEST = 1 << 16, 64  # pieces of text whose ids are remembered, and characters of the longest of them
 
 
 class Tokenizer:
@@ -28,6 +33,7 @@ class Tokenizer:
         inner.no_truncation()
         inner.encode_special_tokens = True  # "<|im_end|>" in a text is text, not the end of a turn
         self._inner = inner
+        self._pieces = _Pieces(inner) if _splits_digits(inner) else None
         self._specials = frozenset(inner.get_added_tokens_decoder()) | {bos_id, eos_id, pad_id}
         self.bos_id = bos_id
         self.eos_id = eos_id
@@ -52,6 +58,8 @@ class Tokenizer:
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` for many texts at once, on all cores."""
         composed = [unicodedata.normalize("NFC", text) for text in texts]
+        if self._pieces is not None:
+            return [self._pieces.encode(text) for text in composed]
         found = self._inner.encode_batch_fast(composed, add_special_tokens=False)
         return [encoding.ids for encoding in found]
 
@@ -59,6 +67,43 @@ class Tokenizer:
         """The text of `ids`, special ids left out; bytes that are no UTF-8 come back as U+FFFD."""
         plain = [int(token) for token in ids if token not in self._specials]
         return self._inner.decode(plain, skip_special_tokens=False)
+
+
+class _Pieces(dict[str, list[int]]):
+    """The ids of pieces of text as they have been met, for a tokenizer to which each digit is a word of its own.
+
+    What stands between the digits of arithmetic is nearly always the same, and to look that up takes a sixth of the
+    time of cutting and merging it once more.
+    """
+
+    def __init__(self, inner: tokenizers.Tokenizer) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text."""
+        return list(itertools.chain.from_iterable(map(self.__getitem__, BETWEEN_DIGITS.findall(text))))
+
+    def __missing__(self, piece: str) -> list[int]:
+        ids: list[int] = self._inner.encode(piece, add_special_tokens=False).ids
+        if len(piece) <= LONGEST:
+            if len(self) == KNOWN:
+                self.clear()
+            self[piece] = ids
+        return ids
+
+
+def _splits_digits(inner: tokenizers.Tokenizer) -> bool:
+    """Whether a tokenizer cuts a text before and after each digit, whatever stands there, before all else."""
+    cuts = inner.pre_tokenizer and json.loads(inner.pre_tokenizer.__getstate__())
+    first = (cuts or {}).get("pretokenizers", [cuts])[0]
+    added = inner.get_added_tokens_decoder().values()  # a special one in a text is text here
+    return (
+        first == {"type": "Digits", "individual_digits": True}
+        and inner.normalizer is None
+        and not inner.model.dropout
+        and all(token.special for token in added)
+    )
 
 
 def from_json(path: Path) -> tokenizers.Tokenizer:

@@ -1,8 +1,13 @@
 import json
 import subprocess
 import sys
+import unicodedata
+from itertools import pairwise
+from random import Random
 
 import pytest
+import tokenizers
+from tokenizers import pre_tokenizers
 
 from abacus.core.errors import InputError
 from abacus.text import tokenizer
@@ -60,6 +65,74 @@ def test_batch_equals_one_by_one(folder):
     texts = ["a", "", "解方程 3x + -45 = 0", "long " * 50]
     assert loaded.encode_batch(texts) == [loaded.encode(text) for text in texts]
     assert loaded.encode_batch([]) == []
+
+
+DIGITS = (pre_tokenizers.Digits(individual_digits=True), *tokenizer.GPT2)
+MERGES = [
+    *pairwise("Ġ="),
+    *pairwise("12"),
+    *pairwise("ab"),
+    *pairwise("Ġ1"),
+    *pairwise("1Ġ"),
+    ("Ġ", "Ġ"),
+    ("ĠĠ", "a"),
+]
+
+
+def cutting(split, **added):
+    """A tokenizer that cuts texts so, and merges some of what stands together."""
+    alphabet = tokenizer.byte_alphabet()
+    tokens = [*alphabet, "<|bos|>", "<|eos|>", "<|pad|>", *("".join(pair) for pair in MERGES)]
+    inner = tokenizer.byte_level(tokens, MERGES, tokens[256:259], split)
+    if added:
+        inner.add_tokens([tokenizers.AddedToken(**added)])
+    return inner
+
+
+def test_what_stands_between_digits_is_remembered_and_changes_no_id():
+    loaded, random = Tokenizer(cutting(DIGITS), *IDS.values()), Random(4)
+    plain = cutting(DIGITS)
+    plain.encode_special_tokens = True
+    signs = [
+        *"0123456789  ab=.\n\t'",
+        "１",
+        "½",
+        "①",
+        "٣",
+        "计算",
+        "\u0301",
+        "  ",
+        "<|eos|>",
+        "1" * 9,
+        "a" * 70,
+        "'s",
+    ]
+    texts = ["".join(random.choices(signs, k=random.randrange(12))) for _ in range(3000)]
+    composed = [unicodedata.normalize("NFC", text) for text in texts]
+    wanted = [one.ids for one in plain.encode_batch(composed, add_special_tokens=False)]
+    assert loaded.encode_batch(texts) == wanted
+    assert loaded.encode_batch(texts) == wanted  # now all of it is known
+    assert loaded._pieces and max(map(len, loaded._pieces)) <= tokenizer.LONGEST
+
+
+def test_no_more_pieces_are_remembered_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(tokenizer, "KNOWN", 3)
+    loaded = Tokenizer(cutting(DIGITS), *IDS.values())
+    assert bytes(loaded.encode("x1y2z3w4")) == b"x1y2z3w4" and len(loaded._pieces) <= 3
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        cutting(tokenizer.GPT2),
+        cutting([*tokenizer.GPT2, DIGITS[0]]),
+        cutting([pre_tokenizers.Digits(individual_digits=False), *tokenizer.GPT2]),
+        cutting(DIGITS, content="a1b", special=False),
+    ],
+    ids=["no digits", "digits later", "digits together", "a token with a digit"],
+)
+def test_a_tokenizer_that_cuts_otherwise_is_asked_each_time(inner):
+    assert Tokenizer(inner, *IDS.values())._pieces is None
 
 
 def test_special_ids_must_follow_the_bytes():

@@ -10,14 +10,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TextIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO, cast
 
-import jsonlines
 from tqdm import tqdm
 
 from abacus.core.documents import check_merged, holds_surrogate, laid_out, not_json, parse_json, too_deep
 from abacus.core.errors import InputError
 from abacus.core.files import replacing
+
+if TYPE_CHECKING:
+    import jsonlines
 
 # U+4E00..U+9FFF is the published test for a Chinese row.
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -219,8 +221,10 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
         stream.writelines(map(json_line, rows))
 
 
-def writer_to(stream: TextIO) -> jsonlines.Writer:
+def writer_to(stream: TextIO) -> "jsonlines.Writer":
     """Return a writer of objects as JSON Lines that leaves Chinese as it is."""
+    import jsonlines  # takes a tenth of the start of a stage, and few need it
+
     return jsonlines.Writer(stream, dumps=ENCODER.encode)
 
 

@@ -63,10 +63,10 @@ moved:
 setup: $(READY) ## make the virtual environment, of exact versions: [PYTHON=python3.11] [SYSTEM_MINDSPORE=1]
 
 test: $(READY_TEST) ## all tests but the slow ones
-	@python -m pytest -n 2 --dist loadfile -m "not slow"
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-full: $(READY_TEST) ## all tests
-	@python -m pytest -n 2 --dist loadfile
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 fuzz: $(READY_TEST) ## damaged inputs for all readers and scorers: [N=1000000] [SEED=1] [TARGET=name]
 	@python -m tests.fuzz $(call typed,N,--inputs) $(call typed,SEED,--seed) $(call typed,TARGET,--target)

@@ -32,6 +32,14 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+LONG = ("journeys", "training", "inference", "stages")  # whose files of tests take minutes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files come first, so that at the end no process waits long for another (`--no-loadscope-reorder`)."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data that is not released with the repository, or a skipped test."""

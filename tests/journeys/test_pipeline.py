@@ -363,7 +363,9 @@ def alone(folder: Path, stage: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("name", ["base", "mindrecord", "finetune", "predict@0"])
+@pytest.mark.parametrize(
+    "name", ["base", "mindrecord", "finetune", pytest.param("predict@0", marks=pytest.mark.slow)]
+)
 def test_a_stage_needs_all_the_profile_files_that_it_names_and_no_other(clone, name):
     folder, _, _ = clone
     named = profile_files(name.split("@")[0])

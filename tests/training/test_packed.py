@@ -113,6 +113,7 @@ def test_gradients_are_those_of_the_rows_alone(inputs: Path, first: Path) -> Non
             assert np.abs(weights[1][name] - array).max() < 0.01 * np.abs(array).max(), name
 
 
+@pytest.mark.slow
 def test_a_layer_at_a_time_is_as_the_whole_model(inputs: Path) -> None:
     """LoRA on every matrix, without dropout: what MindSpore's own gradients do in its one graph."""
     lora = {"lora_dropout": 0.0, "target_modules": "|".join(f".*{name}" for name in MATRICES)}

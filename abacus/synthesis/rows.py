@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from random import Random
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
 from abacus.core.typed import Model, whole
+from abacus.data.rows import json_line
 from abacus.problems.categories import CATEGORIES, Category
 from abacus.synthesis import english
 
 ENGLISH = 9_993
+Form = TypeVar("Form")
 
 
 class Synthesize(Model):
@@ -25,18 +27,31 @@ def synthesize(
     params: Synthesize, tick: Callable[[int], object] = lambda n: None
 ) -> Iterator[dict[str, str]]:
     """Yield the rows; `tick` is told how many have been drawn."""
+    return _made(params, tick, lambda row: row)
+
+
+def lines(params: Synthesize, tick: Callable[[int], object]) -> Iterator[str]:
+    """Yield the rows as lines of JSON: a row that is repeated is put into JSON once."""
+    return _made(params, tick, json_line)
+
+
+def _made(
+    params: Synthesize, tick: Callable[[int], object], form: Callable[[dict[str, str]], Form]
+) -> Iterator[Form]:
     random = Random(params.seed)
     chinese = []
     for category in CATEGORIES:
-        chinese += rows_of(category, params.scale, random)
+        chinese += rows_of(category, params.scale, random, form)
         tick(scaled(category.raw, params.scale))
     random.shuffle(chinese)
     yield from chinese
-    yield from english.rows(scaled(ENGLISH, params.scale), params.seed)
+    yield from map(form, english.rows(scaled(ENGLISH, params.scale), params.seed))
     tick(scaled(ENGLISH, params.scale))
 
 
-def rows_of(category: Category, scale: float, random: Random) -> list[dict[str, str]]:
+def rows_of(
+    category: Category, scale: float, random: Random, form: Callable[[dict[str, str]], Form]
+) -> list[Form]:
     """Draw a category's different problems, then repeat some until there are as many rows as published."""
     solutions: dict[str, str] = {}
     for spelling, count in category.unique.items():
@@ -47,7 +62,7 @@ def rows_of(category: Category, scale: float, random: Random) -> list[dict[str, 
             text = category.text(problem)
             if text not in solutions:
                 solutions[text] = problem.published
-    rows = [{"problem": problem, "solution": text} for problem, text in solutions.items()]
+    rows = [form({"problem": problem, "solution": text}) for problem, text in solutions.items()]
     return rows + random.choices(rows, k=max(0, scaled(category.raw, scale) - len(rows)))
 
 

@@ -15,16 +15,15 @@ import pytest
 import yaml
 
 from abacus.pipeline.mend import mend
-from tests.workspace import PATH, dvc, small_clone
+from tests.workspace import PATH, dvc, small_clone, write_params
 
-ONCE = ("predict@1", "evaluate@2")  # of the stages that run once a checkpoint, one is killed in `make test`
+ONCE = ("predict@1", "evaluate@1")  # of the stages that run once a checkpoint, one is killed in `make test`
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> SimpleNamespace:
     """A run that nobody killed: every output's hash by path, and the seconds of every stage, in their order."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    small_clone(folder)
+    folder = smaller(tmp_path_factory.mktemp("undisturbed"))
     process, begun = started(folder), {}
     for line in process.stdout:
         if found := re.match(r"Running stage '(.+)'", line):
@@ -33,6 +32,12 @@ def undisturbed(tmp_path_factory) -> SimpleNamespace:
     ends = [*list(begun.values())[1:], time.monotonic()]
     seconds = {stage: end - start for (stage, start), end in zip(begun.items(), ends, strict=True)}
     return SimpleNamespace(outputs=outputs(folder), seconds=seconds)
+
+
+def smaller(folder: Path) -> Path:
+    """A small clone that asks two checkpoints."""
+    write_params(folder, small_clone(folder) | {"checkpoints": [0, 1]})
+    return folder
 
 
 def outputs(folder: Path) -> dict[str, str]:
@@ -72,7 +77,7 @@ def kill_in(folder: Path, stage: str, wait: float) -> bool:
 
 
 def test_every_stage_is_killed_once(tmp_path: Path, undisturbed: SimpleNamespace) -> None:
-    small_clone(tmp_path)
+    smaller(tmp_path)
     draw = random.Random(20261125)
     chosen = [stage for stage in undisturbed.seconds if stage in ONCE or not re.search(r"@\d", stage)]
     assert len(chosen) == 10
@@ -88,7 +93,7 @@ def test_every_stage_is_killed_once(tmp_path: Path, undisturbed: SimpleNamespace
 @pytest.mark.parametrize("seed", range(1, int(os.environ.get("ABACUS_KILLS", "20")) // 10 + 1))
 def test_killed_all_over_again(tmp_path: Path, undisturbed: SimpleNamespace, seed: int) -> None:
     """Ten kills at moments of the whole run, DVC's own work between the stages included."""
-    small_clone(tmp_path)
+    smaller(tmp_path)
     draw = random.Random(seed)
     stages = sorted(draw.sample(list(undisturbed.seconds), 10), key=list(undisturbed.seconds).index)
     begun = [kill_in(tmp_path, name, draw.random() * undisturbed.seconds[name] * 1.2) for name in stages]

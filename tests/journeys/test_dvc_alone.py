@@ -151,7 +151,10 @@ def test_an_experiment_is_applied_and_taken_back(clone, rate):
 
 @pytest.mark.parametrize(
     ("how", "change", "file"),
-    [("--temp", SAME, "params.yaml"), ("--queue", SAME_TOO, "profiles/tiny.yaml")],
+    [
+        ("--temp", SAME, "params.yaml"),
+        pytest.param("--queue", SAME_TOO, "profiles/tiny.yaml", marks=pytest.mark.slow),
+    ],
 )
 def test_an_experiment_elsewhere_has_all_that_it_needs(clone, how, change, file):
     """In a copy of what git has: the stages' Python is found, and no wheel is looked for."""

@@ -364,7 +364,8 @@ def alone(folder: Path, stage: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize(
-    "name", ["base", "mindrecord", "finetune", pytest.param("predict@0", marks=pytest.mark.slow)]
+    "name",
+    ["base", "mindrecord", *(pytest.param(n, marks=pytest.mark.slow) for n in ("finetune", "predict@0"))],
 )
 def test_a_stage_needs_all_the_profile_files_that_it_names_and_no_other(clone, name):
     folder, _, _ = clone

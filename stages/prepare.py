@@ -36,6 +36,9 @@ def main() -> None:
     for name, number in (("processes", cores()), ("parts", None)):
         parser.add_argument(f"--{name}", type=int, default=number, help="any gives the same outputs")
     to = parser.parse_args()
+    for name in ("processes", "parts"):
+        if (number := getattr(to, name)) is not None and number < 1:
+            parser.error(f"argument --{name} is {number}, which is less than 1")
     gc.disable()  # there are millions of objects and no cycles: to look for these takes a tenth of the time
     # The errors name the file that was read.
     params = section("prepare", Prepare, to.params).model_copy(update={"raw": str(to.raw)})

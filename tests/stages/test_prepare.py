@@ -495,3 +495,15 @@ def test_a_killed_prepare_leaves_no_process(params, tmp_path, number):
         process.send_signal(number)
         process.communicate(timeout=30)
     assert len(others) == 2 and not psutil.wait_procs(others, timeout=5)[1]
+
+
+@pytest.mark.parametrize("words", [("--parts", "-1"), ("--parts", "0"), ("--processes", "0")])
+def test_fewer_than_one_part_or_process_is_refused(stage, words):
+    paths = [
+        word
+        for name in ("raw", "train", "test", "rejected", "metrics", "categories")
+        for word in (f"--{name}", name)
+    ]
+    done = stage("prepare", *paths, *words)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert f"argument {words[0]} is {words[1]}, which is less than 1; expected as in" in done.stderr

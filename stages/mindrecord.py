@@ -10,29 +10,27 @@ counted and left out (`inputs.overlap`). A row that would be cut is left out too
 one; if these are more than a few, the stage stops. The same input gives the same bytes.
 """
 
+import functools
 from pathlib import Path
 
 from tqdm import tqdm
 
 from abacus.core.documents import write_json
-from abacus.core.errors import InputError
 from abacus.core.files import check_room
-from abacus.core.options import Options
+from abacus.core.options import Options, positive
 from abacus.core.params import PATH, section
 from abacus.core.process import run
 from abacus.core.quiet import framework_log
-from abacus.data.conversation import read_turns
+from abacus.core.workers import cores, workers
+from abacus.data.conversation import about, spans
 from abacus.data.inputs import Inputs, given
-from abacus.data.overlap import Asked, without
-from abacus.data.rows import read_rows
-from abacus.data.squad import read_questions
 from abacus.formats.mindrecord import BYTES, write
 from abacus.profile.concerns import PROMPT, read
 from abacus.profile.model import Prompt
 from abacus.text.encode import Fitting
 from abacus.text.packing import Layout
-from abacus.text.prompt import Prompter
-from abacus.text.tokenizer import Tokenizer
+from abacus.text.spans import Rows, Source, encoded
+from abacus.text.tokenizer import specials
 
 
 def main() -> None:
@@ -40,35 +38,28 @@ def main() -> None:
     for name in ("profile", "base", "conversations", "test", "squad", "out", "metrics"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)
+    parser.add_argument("--processes", type=positive, default=cores(), help="any gives the same outputs")
     to = parser.parse_args()
     prompt = read(to.profile / PROMPT, Prompt)
-    tokenizer = Tokenizer.load(to.base)
-    turns = read_turns(to.conversations)
+    *_, pad = specials(to.base)
     inputs, foreign = section("inputs", Inputs, to.params), given(to.params).get("mindrecord")
-    problems = (row.problem for row in read_rows(to.test, keys=("problem",)))
-    kept, overlap = without(turns, Asked(problems, read_questions(to.squad)), inputs.overlap == "drop")
-    if not kept:
-        raise InputError(
-            to.conversations, f"all {len(turns)} rows ask what the evaluation asks", "other rows"
-        )
-    length, packing = prompt.seq_length + 1, prompt.packing
-    check_room(to.out, len(kept) * length * BYTES)  # packed, it is less
-    prompter = Prompter(tokenizer, prompt.template, prompt.bos)
-    rows = Fitting(kept, prompter, length, packing.learned if packing else None)
-    layout = Layout(prompt, tokenizer.pad_id)
-    with framework_log(Path("logs/mindrecord.log")) as screen:
+    source = Source(to.conversations, to.test, to.squad, to.profile, to.base, inputs.overlap == "drop")
+    length, total = prompt.seq_length + 1, about(to.conversations)
+    check_room(to.out, total * length * BYTES)  # packed, it is less
+    rows = Rows(to.conversations, Fitting(length, prompt.packing.learned if prompt.packing else None))
+    layout = Layout(prompt, pad)
+    with framework_log(Path("logs/mindrecord.log")) as screen, workers(to.processes, busy=True) as ordered:
+        parts = ordered(functools.partial(encoded, source=source), spans(to.conversations))
+        with tqdm(desc="mindrecord", total=total, unit=" rows", file=screen) as bar:
+            write(to.out, layout.arrays(rows.of(parts, bar.update)), layout.fields)
+            bar.total = bar.n
         # What is trained on is not what was measured here: its rows are tokens, and their text is gone.
-        unknown = (
-            f"overlap: not known, inputs.mindrecord is {foreign[0]}, whose rows are tokens" if foreign else ""
-        )
-        print(unknown or overlap, file=screen)
-        bar = tqdm(desc="mindrecord", total=len(kept), unit=" rows", file=screen)
-        with bar:
-            write(to.out, layout.arrays(rows.rows(to.conversations, bar.update)), layout.fields)
-        for line in rows.left_out():
+        unknown = f"not known, inputs.mindrecord is {foreign[0]}, whose rows are tokens" if foreign else ""
+        print(f"overlap: {unknown}" if unknown else rows.overlap, file=screen)
+        for line in rows.fitting.left_out():
             print(line, file=screen)
-    figures = {"rows": len(turns)} | rows.figures(layout.sequences) | ({} if foreign else overlap.figures())
-    write_json(to.metrics, figures)
+    figures = {"rows": rows.overlap.rows} | rows.fitting.figures(layout.sequences)
+    write_json(to.metrics, figures | ({} if foreign else rows.overlap.figures()))
 
 
 if __name__ == "__main__":

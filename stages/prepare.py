@@ -15,7 +15,7 @@ from pathlib import Path
 
 from abacus.core.documents import write_csv, write_json
 from abacus.core.files import replacing
-from abacus.core.options import Options
+from abacus.core.options import Options, positive
 from abacus.core.params import PATH, section
 from abacus.core.process import run
 from abacus.core.workers import Ordered, cores
@@ -23,7 +23,7 @@ from abacus.data.counted import figures, flat
 from abacus.data.engine import engine
 from abacus.data.lessons import lessons
 from abacus.data.passes import checked, judged, parts_of, write_rejected
-from abacus.data.rows import json_line, write_rows
+from abacus.data.rows import json_line, write_lines, write_rows
 from abacus.data.selection import Prepare, Unfit, right
 from abacus.data.splitting import choose
 
@@ -34,11 +34,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--params", type=Path, default=PATH)
     for name, number in (("processes", cores()), ("parts", None)):
-        parser.add_argument(f"--{name}", type=int, default=number, help="any gives the same outputs")
+        parser.add_argument(f"--{name}", type=positive, default=number, help="any gives the same outputs")
     to = parser.parse_args()
-    for name in ("processes", "parts"):
-        if (number := getattr(to, name)) is not None and number < 1:
-            parser.error(f"argument --{name} is {number}, which is less than 1")
     gc.disable()  # there are millions of objects and no cycles: to look for these takes a tenth of the time
     # The errors name the file that was read.
     params = section("prepare", Prepare, to.params).model_copy(update={"raw": str(to.raw)})
@@ -70,8 +67,7 @@ def write(to: argparse.Namespace, params: Prepare, rejected: Path, ordered: Orde
         chosen = choose(
             [one.part for one in found], params, lambda row: stream.write(json_line(row).encode()), ordered
         )
-        with train.open("w", encoding="utf-8", newline="\n") as lines:
-            lines.writelines(lessons(chosen, params, folder, ordered))
+        write_lines(train, lessons(chosen, params, folder, ordered))
         write_rows(test, (right(row) for row in chosen.test))
         counted, kinds = flat(figures(counts, chosen))
         write_json(metrics, counted)

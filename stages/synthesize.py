@@ -11,10 +11,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from abacus.core.errors import InputError
-from abacus.core.files import replacing
 from abacus.core.options import Options
 from abacus.core.params import PATH, section
 from abacus.core.process import run
+from abacus.data.rows import write_lines
 from abacus.problems.categories import CATEGORIES
 from abacus.synthesis.rows import ENGLISH, Synthesize, lines, scaled
 
@@ -29,12 +29,8 @@ def main() -> None:
     if arguments.out.is_dir():
         raise InputError(arguments.out, "is a folder", "a file to write")
     total = sum(scaled(category.raw, params.scale) for category in CATEGORIES) + scaled(ENGLISH, params.scale)
-    with (
-        tqdm(desc="synthesize", total=total, unit=" rows", unit_scale=True, delay=0.5) as bar,
-        replacing(arguments.out) as part,
-        part.open("w", encoding="utf-8", newline="\n") as stream,
-    ):
-        stream.writelines(lines(params, bar.update))
+    with tqdm(desc="synthesize", total=total, unit=" rows", unit_scale=True, delay=0.5) as bar:
+        write_lines(arguments.out, lines(params, bar.update))
 
 
 if __name__ == "__main__":

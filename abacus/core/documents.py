@@ -53,7 +53,11 @@ def read_json(path: Path, expected: str, kind: type = dict) -> Any:
 
     `expected` says what the file should be.
     """
-    text = read_text(path, expected)
+    return json_value(read_text(path, expected), path, expected, kind)
+
+
+def json_value(text: str, path: Path, expected: str, kind: type = dict) -> Any:
+    """What `read_json` returns of a file that holds this text."""
     check_merged(text, path)
     try:
         value = parse_json(text)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 CHOICE = re.compile(r"argument (?P<name>\S+): invalid choice: '(?P<found>.*)' \(choose from (?P<known>.*)\)")
-KIND = re.compile(r"argument (?P<name>\S+): invalid (?P<kind>int|float) value: (?P<found>.*)")
-KINDS = {"int": "a whole number", "float": "a number"}
+KIND = re.compile(r"argument (?P<name>\S+): invalid (?P<kind>int|float|positive) value: (?P<found>.*)")
+KINDS = {"int": "a whole number", "float": "a number", "positive": "a whole number of at least 1"}
 
 
 class Options(argparse.ArgumentParser):
@@ -34,6 +34,14 @@ class Options(argparse.ArgumentParser):
         """The first option of a command line that there is none of; '' if all are known."""
         options = (word.partition("=")[0] for word in words if word.startswith("--") and word != "--")
         return next((name for name in options if name not in self._option_string_actions), "")
+
+
+def positive(text: str) -> int:
+    """The `type` of a number of things: at least one."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def hint(name: str, known: Iterable[str]) -> str:

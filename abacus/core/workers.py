@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ from abacus.core.process import ENDING, end_with_parent
 
 MOST = 2  # processes by default: whoever hands out the parts is busy too, and each costs memory
 AHEAD = 2  # parts at a process: it never waits for one, and at the end nobody waits long for its last ones
+BUSY = 8  # parts that are worked on while this process does something else
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -33,9 +35,10 @@ def cores() -> int:
 
 
 @contextlib.contextmanager
-def workers(processes: int) -> Iterator[Ordered]:
+def workers(processes: int, *, busy: bool = False) -> Iterator[Ordered]:
     """Yield a `map` whose parts are worked on by so many processes, this one among them.
 
+    If this one is `busy` it leaves the parts to the others, who begin as soon as the map is called.
     The function and its parts are pickled. The others are forked here, before there is much to copy, and end with
     this process, however it ends. An error of a part is raised in its turn; InputError if one of them was killed.
     """
@@ -50,7 +53,10 @@ def workers(processes: int) -> Iterator[Ordered]:
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     try:
-        yield functools.partial(_ordered, pool, AHEAD * (processes - 1))
+        if busy:
+            yield functools.partial(_ahead, pool, BUSY * (processes - 1))
+        else:
+            yield functools.partial(_ordered, pool, AHEAD * (processes - 1))
     except BrokenProcessPool:
         raise InputError(
             "", "a process of this run was killed", advice="it may have run out of memory"
@@ -84,6 +90,22 @@ def _ordered(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _ahead(
+    pool: ProcessPoolExecutor, ahead: int, work: Callable[[Part], Result], parts: Iterable[Part]
+) -> Iterator[Result]:
+    """Hand out the first parts now and another for each result that is taken; the results come in their order."""
+    rest = iter(parts)
+    waiting = deque(pool.submit(work, part) for part in itertools.islice(rest, ahead))
+
+    def results() -> Iterator[Result]:
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(work, part) for part in itertools.islice(rest, 1))
+            yield result
+
+    return results()
 
 
 def _unpacked(work: Callable[[Part], Result], packed: bytes) -> Result:

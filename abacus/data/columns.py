@@ -95,7 +95,7 @@ def writing(path: Path) -> Iterator[Writer]:
 
 
 def _packed(texts: Sequence[str]) -> str:
-    """Texts in one: joined, which is a tenth of the work of JSON, or in JSON where that could not be undone."""
+    """Texts in one: joined, which costs less than JSON, or in JSON where that could not be undone."""
     joined = BETWEEN_TEXTS.join(texts)
     apart = joined.count(BETWEEN_TEXTS) == len(texts) - 1 and BETWEEN_COLUMNS not in joined
     return joined if apart and not joined.startswith("[") else json.dumps(texts)

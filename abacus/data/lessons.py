@@ -5,10 +5,9 @@ import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from abacus.core.files import replacing
 from abacus.core.workers import Ordered
 from abacus.data.mixing import spread
-from abacus.data.rows import Row, json_line
+from abacus.data.rows import Row, json_line, write_rows
 from abacus.data.selection import Prepare, pair
 from abacus.data.splitting import Chosen, Picks, picked
 from abacus.problems.workings import recognise, working
@@ -36,8 +35,7 @@ def _teach(asked: tuple[Picks, Path], params: Prepare) -> list[tuple[int, int]]:
     """Work out what is trained on of a part: lines of JSON in a file; what they are ordered by."""
     picks, out = asked
     found = picked(picks, params)
-    with replacing(out) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(json_line(taught(row, params)) for *_, row in found)
+    write_rows(out, (taught(row, params) for *_, row in found))
     return [(first, then) for first, then, _ in found]
 
 

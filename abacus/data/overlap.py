@@ -1,5 +1,7 @@
 """Training rows that ask what the evaluation asks: found, counted, said, and left out unless they are to be kept."""
 
+import functools
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
@@ -12,6 +14,8 @@ from abacus.problems.workings import matched
 Kind = Literal["exact", "variant", "reading"]
 KINDS: tuple[Kind, ...] = ("exact", "variant", "reading")
 SHORTEST = 24  # characters of a folded question: a shorter one may stand in any text
+NUMBER = re.compile("[0-9]+")
+FORMS = 1 << 16  # of texts that differ in their numbers alone: so many are remembered
 
 
 class Asked:
@@ -61,10 +65,12 @@ class _Passages:
         self.begun: dict[str, list[str]] = {}
         for text in texts:
             self.begun.setdefault(text[: self.size], []).append(text)
+        self.forms = {NUMBER.sub("0", begun) for begun in self.begun}
+        self.may_hold = functools.lru_cache(FORMS)(self._may_hold)
 
     def within(self, text: str) -> bool:
         """Whether one of the texts stands in another, blanks aside."""
-        if len(text) < self.size or not self.begun:
+        if len(text) < self.size or not self.may_hold(NUMBER.sub("0", text)):
             return False
         text, size = fold(text), self.size
         for at in range(len(text) - size + 1):
@@ -72,21 +78,36 @@ class _Passages:
                 return True
         return False
 
+    def _may_hold(self, form: str) -> bool:
+        """Whether a text of this form, which has a 0 for every number, can hold the beginning of one of the texts."""
+        folded = NUMBER.sub("0", fold(form))
+        return any(begun in folded for begun in self.forms)
+
 
 class Overlap(NamedTuple):
-    """Rows by the kind of their overlap, how many problems of the evaluation they ask, and what became of them."""
+    """Rows by the kind of their overlap, the problems of the evaluation that they ask, and what became of them."""
 
     rows: int
     counts: Counter[Kind]
-    asked: int
+    asked: frozenset[str]
     problems: int
     dropped: bool
+
+    def joined(self, other: "Overlap") -> "Overlap":
+        """That of both: rows of one file, compared with the same evaluation."""
+        return self._replace(
+            rows=self.rows + other.rows, counts=self.counts + other.counts, asked=self.asked | other.asked
+        )
+
+    @property
+    def left_out(self) -> int:
+        """Rows that are not trained on."""
+        return self.counts.total() if self.dropped else 0
 
     def figures(self) -> dict[str, int]:
         """What metrics/mindrecord.json says."""
         found = {f"overlap_{kind}": self.counts[kind] for kind in KINDS}
-        left_out = self.counts.total() if self.dropped else 0
-        return found | {"overlap_problems": self.asked, "overlap_left_out": left_out}
+        return found | {"overlap_problems": len(self.asked), "overlap_left_out": self.left_out}
 
     def __str__(self) -> str:
         if not self.counts:
@@ -95,7 +116,7 @@ class Overlap(NamedTuple):
         done = "left out" if self.dropped else "trained on all the same"
         return (
             f"overlap: {self.counts.total()} of {self.rows} rows ask what the evaluation asks ({counts}; "
-            f"{self.asked} of its {self.problems} problems), {done} (inputs.overlap)"
+            f"{len(self.asked)} of its {self.problems} problems), {done} (inputs.overlap)"
         )
 
 
@@ -111,5 +132,5 @@ def without(turns: list[Turn], asked: Asked, drop: bool) -> tuple[list[Turn], Ov
             counts[kind] += 1
         if not (kind and drop):
             kept.append(turn)
-    trained = sum(bool(one & shared) for one in asked.problems.values())
+    trained = frozenset(text for text, one in asked.problems.items() if one & shared)
     return kept, Overlap(len(turns), counts, trained, len(asked.problems), drop)

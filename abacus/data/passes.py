@@ -16,12 +16,11 @@ from typing import Any, BinaryIO, NamedTuple
 from tqdm import tqdm
 
 from abacus.core.errors import InputError
-from abacus.core.files import replacing
 from abacus.core.workers import Ordered
 from abacus.data.audit import Verdict, audit
 from abacus.data.columns import Group, Section, writing
 from abacus.data.mixing import sizes
-from abacus.data.rows import WHOLE, Row, Span, blocks, check_file, json_line, rows_of
+from abacus.data.rows import WHOLE, Row, Span, check_file, json_line, rows_of, write_lines
 from abacus.data.selection import Prepare, check_enough, check_known, sift
 from abacus.data.splitting import Part, ranked
 from abacus.problems.sampling import digest
@@ -127,10 +126,9 @@ def deal(asked: tuple[Path, Span, int, Path]) -> Dealt | None:
     raw, span, parts, out = asked
     hands: list[list[tuple[int, str, str]]] = [[] for _ in range(parts)]
     try:
-        for first, block in blocks(raw, span):
-            for row in rows_of(block, itertools.count(first), raw):
-                # In the order of the hashes.
-                hands[int.from_bytes(digest(row[1])[:4], "big") * parts >> 32].append(row)
+        for row in rows_of(raw, span):
+            # In the order of the hashes.
+            hands[int.from_bytes(digest(row[1])[:4], "big") * parts >> 32].append(row)
     except InputError:
         return None
     with writing(out) as writer:
@@ -140,9 +138,8 @@ def deal(asked: tuple[Path, Span, int, Path]) -> Dealt | None:
 
 def _refused(raw: Path, span: Span) -> InputError:
     """What is wrong with a span: read again here, where the file has its name and the line its number."""
-    for first, block in blocks(raw, span):
-        for _ in rows_of(block, itertools.count(first), raw):
-            pass
+    for _ in rows_of(raw, span):
+        pass
     return InputError(raw, "is not the same to all processes")
 
 
@@ -190,8 +187,7 @@ def gather(asked: tuple[tuple[Section, ...], Path]) -> Path:
     for section in sections:
         numbers, (lines,) = section.columns()
         found += zip(numbers, lines, strict=True)
-    with replacing(out) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(text for _, text in sorted(found))
+    write_lines(out, (text for _, text in sorted(found)))
     return out
 
 

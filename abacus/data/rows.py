@@ -57,27 +57,23 @@ WHOLE = Span()
 
 def read_rows(path: Path, keys: tuple[str, ...] = ("problem", "solution")) -> Iterator[Row]:
     """Read a file of rows; `keys` names those that a row must have (a missing solution reads as '')."""
-    for first, block in blocks(path):
-        for row in rows_of(block, itertools.count(first), path, keys):
-            yield Row(*row)
+    return itertools.starmap(Row, rows_of(path, keys=keys))
 
 
 def rows_of(
-    block: list[bytes],
-    numbers: Iterable[int],
-    path: Path,
-    keys: tuple[str, ...] = ("problem", "solution"),
+    path: Path, span: Span = WHOLE, keys: tuple[str, ...] = ("problem", "solution")
 ) -> Iterator[tuple[int, str, str]]:
-    """Read lines that have these numbers in a file: what makes a Row of each."""
-    try:
-        found = PUBLISHED.findall(b"".join(block).decode("utf-8"))
-    except UnicodeDecodeError:
-        found = [("", "")] * len(block)
-    for number, raw, (problem, solution) in zip(numbers, block, found, strict=False):
-        if problem and not problem.isspace():
-            yield number, problem, solution
-        else:
-            yield _row(parsed(raw, path, number), path, number, keys)
+    """Read the rows of a span of a file: what makes a Row of each."""
+    for first, block in blocks(path, span):
+        try:
+            found = PUBLISHED.findall(b"".join(block).decode("utf-8"))
+        except UnicodeDecodeError:
+            found = [("", "")] * len(block)
+        for number, raw, (problem, solution) in zip(itertools.count(first), block, found, strict=False):
+            if problem and not problem.isspace():
+                yield number, problem, solution
+            else:
+                yield _row(parsed(raw, path, number), path, number, keys)
 
 
 def _row(value: dict[str, Any], path: Path, line: int, keys: tuple[str, ...]) -> Row:
@@ -217,8 +213,13 @@ def clip(value: Any) -> str:
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write objects as JSON Lines, UTF-8, in one step."""
+    write_lines(path, map(json_line, rows))
+
+
+def write_lines(path: Path, texts: Iterable[str]) -> None:
+    """Write texts, which bring their line ends, one after another, UTF-8, in one step."""
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(map(json_line, rows))
+        stream.writelines(texts)
 
 
 def writer_to(stream: TextIO) -> "jsonlines.Writer":

@@ -13,11 +13,11 @@ BYTES = 8  # of a token: an id and a label, int32 each
 
 def write(path: Path, rows: Iterator[dict[str, np.ndarray]], fields: Sequence[str]) -> None:
     """Write rows of int32 arrays to `path` and its index, `path` + .db. MindRecord keeps the base name inside."""
-    from mindspore.mindrecord import FileWriter
+    from abacus.formats.record_writer import Writer
 
     index = path.with_name(path.name + ".db")
     with replacing(path) as part:
-        writer = FileWriter(str(part), shard_num=1)
+        writer = Writer(str(part))
         field = {"type": "int32", "shape": [-1]}
         writer.add_schema(dict.fromkeys(fields, field), "conversations")
         block: list[dict[str, np.ndarray]] = []

@@ -20,7 +20,7 @@ from abacus.neighbours.texts import Texts
 from abacus.problems.recipe import read_recipe
 from abacus.profile.load import Profile
 from abacus.profile.model import Prompt
-from abacus.text.encode import Fitting
+from abacus.text.encode import Fitting, encode
 from abacus.text.prompt import Prompter
 from abacus.text.tokenizer import Tokenizer
 from abacus.training.configuration import asked, training_of
@@ -55,9 +55,10 @@ def read(prompt: Prompt, base: Path, params: Path = PATH, test: Path = TEST) -> 
         raise InputError(inputs.conversations, "all rows ask what the evaluation asks", "other rows")
     prompter = Prompter(Tokenizer.load(base), prompt.template, prompt.bos)
     learned = prompt.packing.learned if prompt.packing else None
-    rows, ticks = Fitting(turns, prompter, prompt.seq_length + 1, learned), list[int]()
-    # It ticks for every row, and yields those that fit.
-    kept = [turns[len(ticks) - 1] for _ in rows.rows(Path(inputs.conversations), ticks.append)]
+    rows = Fitting(prompt.seq_length + 1, learned)
+    encoded = zip(turns, encode(turns, prompter), strict=True)
+    kept = [turn for turn, row in encoded if rows.fits(row, turn.id)]
+    rows.check(Path(inputs.conversations))
     foreign = given(params).get("mindrecord")
     other = f"{foreign[0]} (inputs.mindrecord), not these rows but tokens, is trained on" if foreign else ""
     said = f"overlap: not known, {other}" if other else str(overlap)

@@ -11,6 +11,7 @@ from abacus.data.conversation import Turn
 from abacus.formats.mindrecord import BATCH
 from abacus.text.prompt import IGNORED, Prompter
 
+Ids = list[int] | np.ndarray  # int32
 # Rows that are too long for training and are left out without more ado: three, or one in a hundred.
 FEW, FEW_OF = 3, 0.01
 SHOWN = 3
@@ -19,8 +20,8 @@ SHOWN = 3
 class Encoded(NamedTuple):
     """A row as training reads it, not yet padded: ids of what is asked, and of what is learned, EOS included."""
 
-    asked: list[int]
-    learned: list[int]
+    asked: Ids
+    learned: Ids
 
     @property
     def size(self) -> int:
@@ -47,31 +48,36 @@ def padded(row: Encoded, length: int, pad: int) -> dict[str, np.ndarray]:
 
 
 class Fitting:
-    """Rows as they are trained on; those of more than `length` tokens, or with more to learn, are left out and counted."""
+    """Rows as they are trained on: those of more than `length` tokens, or with more to learn, are left out and counted."""
 
-    def __init__(
-        self, turns: list[Turn], prompter: Prompter, length: int, most_learned: int | None = None
-    ) -> None:
-        self.turns, self.prompter, self.length = turns, prompter, length
-        self.most_learned = most_learned or length
-        self.tokens: list[int] = []  # of each row that fits
-        self.learned = 0
+    def __init__(self, length: int, most_learned: int | None = None) -> None:
+        self.length, self.most_learned = length, most_learned or length
+        self.written = self.tokens = self.learned = self.longest = 0  # of those that fit
         self.long: list[tuple[int, str]] = []  # tokens and id of each row that does not
 
-    def rows(self, path: Path, tick: Callable[[int], object]) -> Iterator[Encoded]:
-        """Yield each row that fits; `tick` is told how many have been read.
+    def fits(self, row: Encoded, name: str) -> bool:
+        """Whether a row is trained on; it is counted."""
+        size, learned = row.size, len(row.learned)
+        if size > self.length or learned > self.most_learned:
+            self.long.append((size, name))
+            return False
+        self.written += 1
+        self.tokens += size
+        self.learned += learned
+        self.longest = max(self.longest, size)
+        return True
 
-        InputError, naming the file at `path`, at the end if more than a few rows do not.
-        """
-        for source, row in zip(self.turns, encode(self.turns, self.prompter), strict=True):
-            tick(1)
-            if row.size > self.length or len(row.learned) > self.most_learned:
-                self.long.append((row.size, source.id))
-                continue
-            self.tokens.append(row.size)
-            self.learned += len(row.learned)
-            yield row
-        lost, total = len(self.long), len(self.turns)
+    def add(self, other: "Fitting") -> None:
+        """Count the rows of another one, which come after these, too."""
+        self.written += other.written
+        self.tokens += other.tokens
+        self.learned += other.learned
+        self.longest = max(self.longest, other.longest)
+        self.long += other.long
+
+    def check(self, path: Path) -> None:
+        """Raise InputError, naming the file at `path`, if more than a few rows are too long."""
+        lost, total = len(self.long), self.written + len(self.long)
         if lost == total or (lost > FEW and lost > total * FEW_OF):
             most, name = max(self.long, key=lambda row: row[0])
             keys = "abacus.prompt.seq_length" if most > self.length else "abacus.prompt.packing.learned"
@@ -94,17 +100,16 @@ class Fitting:
         return lines + ([f"left out: {len(self.long)} rows in all"] if self.long[SHOWN:] else [])
 
     def figures(self, sequences: int | None = None) -> dict[str, float]:
-        """What metrics/mindrecord.json says of the rows' lengths, once they have been read; packed, in so many sequences."""
-        count = len(self.tokens)
+        """What metrics/mindrecord.json says of the rows' lengths; packed, in so many sequences."""
         # A packed row takes no place for its last token, which is only ever a target.
-        places = sequences * (self.length - 1) if sequences else count * self.length
-        taken = sum(self.tokens) - (count if sequences else 0)
+        places = sequences * (self.length - 1) if sequences else self.written * self.length
+        taken = self.tokens - (self.written if sequences else 0)
         return {
-            "written": count,
+            "written": self.written,
             "too_long": len(self.long),
-            "longest": max(self.tokens + [tokens for tokens, _ in self.long]),
-            "mean_tokens": sum(self.tokens) / count,
-            "mean_learned": self.learned / count,
+            "longest": max([self.longest, *(tokens for tokens, _ in self.long)]),
+            "mean_tokens": self.tokens / self.written,
+            "mean_learned": self.learned / self.written,
             "padding": 1 - taken / places,
         } | ({"sequences": sequences} if sequences else {})
 

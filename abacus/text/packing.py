@@ -12,7 +12,7 @@ from abacus.text.prompt import IGNORED
 OPEN = 32  # sequences that still wait for a row that fits
 
 
-@dataclass
+@dataclass(slots=True)
 class Sequence:
     """Rows that share a sequence: the places that they take, and those that are learned."""
 

@@ -43,12 +43,7 @@ class Tokenizer:
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
         """The tokenizer whose two files are in `folder`."""
-        config = folder / "tokenizer_config.json"
-        wanted = f"a JSON object with {', '.join(SPECIALS)}"
-        found = read_json(config, wanted)
-        ids = [found.get(key) for key in SPECIALS]
-        if not all(type(token) is int for token in ids):
-            raise InputError(config, f"found {found}", wanted)
+        ids = specials(folder)
         return cls(from_json(folder / "tokenizer.json"), *ids)
 
     def encode(self, text: str) -> list[int]:
@@ -69,11 +64,22 @@ class Tokenizer:
         return self._inner.decode(plain, skip_special_tokens=False)
 
 
+def specials(folder: Path) -> tuple[int, int, int]:
+    """The ids of BOS, EOS and padding of the tokenizer in `folder`."""
+    config = folder / "tokenizer_config.json"
+    wanted = f"a JSON object with {', '.join(SPECIALS)}"
+    found = read_json(config, wanted)
+    bos, eos, pad = (found.get(key) for key in SPECIALS)
+    if not all(type(token) is int for token in (bos, eos, pad)):
+        raise InputError(config, f"found {found}", wanted)
+    return bos, eos, pad
+
+
 class _Pieces(dict[str, list[int]]):
     """The ids of pieces of text as they have been met, for a tokenizer to which each digit is a word of its own.
 
-    What stands between the digits of arithmetic is nearly always the same, and to look that up takes a sixth of the
-    time of cutting and merging it once more.
+    What stands between the digits of arithmetic is nearly always the same, and to look it up is quicker than to cut
+    and merge it once more.
     """
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:

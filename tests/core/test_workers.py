@@ -28,6 +28,10 @@ def fail_at_five(number: int) -> int:
     return number
 
 
+def pid_of(_: int) -> int:
+    return os.getpid()
+
+
 def die(number: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return number
@@ -76,9 +80,33 @@ def test_parts_are_not_read_far_ahead(processes):
     assert len(taken) < 100
 
 
-def test_a_process_that_is_killed_is_a_line_for_the_user():
+@NUMBERS
+def test_a_busy_process_leaves_the_parts_to_others(processes):
+    with workers(processes, busy=True) as ordered:
+        for count in (0, 1, 100):
+            assert list(ordered(double, iter(range(count)))) == [2 * n for n in range(count)]
+        own = os.getpid() in ordered(pid_of, range(40))
+        assert own == (processes == 1)
+        results = ordered(fail_at_five, range(20))
+        assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
+        with pytest.raises(InputError, match="a fault"):
+            next(results)
+
+
+def test_parts_are_begun_before_the_first_result_is_asked_for(tmp_path):
+    with workers(2, busy=True) as ordered:
+        results = ordered(Path.touch, (tmp_path / str(number) for number in range(100)))
+        until = time.monotonic() + 20
+        while len(list(tmp_path.iterdir())) < 8 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert len(list(tmp_path.iterdir())) == 8  # and no more: nobody has taken a result
+        assert len(list(results)) == len(list(tmp_path.iterdir())) == 100
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_process_that_is_killed_is_a_line_for_the_user(busy):
     before = started_by(os.getpid())
-    with pytest.raises(InputError) as caught, workers(2) as ordered:
+    with pytest.raises(InputError) as caught, workers(2, busy=busy) as ordered:
         list(ordered(die, range(2)))
     assert str(caught.value) == "a process of this run was killed; it may have run out of memory"
     assert started_by(os.getpid()) == before

@@ -1,11 +1,14 @@
 """Conversation files: what is read, and what is refused, with what was found and what was expected."""
 
 import json
+from random import Random
 
 import pytest
 
 from abacus.core.errors import InputError
-from abacus.data.conversation import Turn, read_turns
+from abacus.data import conversation as module
+from abacus.data.conversation import Turn, about, conversation, converse, read_turns, spans, turns_of
+from abacus.data.rows import WHOLE, Row
 
 ASK, SAY = "计算 1.00 + 2.00 等于多少？", "计算过程：1.00 + 2.00 = 3"
 HUMAN, GPT = {"from": "human", "value": ASK}, {"from": "gpt", "value": SAY}
@@ -114,3 +117,106 @@ def test_a_key_twice_is_refused(tmp_path):
     text = json.dumps([GOOD])[:-2] + ',\n "id": "2"}]'
     with pytest.raises(InputError, match="line 2: key 'id' stands twice in an object"):
         read(tmp_path, text)
+
+
+ROWS = [Row(n, f"计算 {n}.00 + 2.00 等于多少？", f"计算过程：{n}.00 + 2.00 = {n + 2}") for n in range(1, 61)]
+STRANGE = [
+    "a\nb",
+    'say "1"',
+    "back\\slash",
+    "  },\n  {",
+    "}, {",
+    " x ",
+    "a\u2028b",
+    "\x7f",
+    "\U0001f9ee",
+    "一" * 900,
+]
+
+
+def written(rows, indent=2):
+    """The text of a file of these rows, as `json.dumps` lays it out."""
+    found = [conversation(str(row.line), row.problem, row.solution) for row in rows]
+    return json.dumps(found, ensure_ascii=False, indent=indent)
+
+
+@pytest.fixture
+def in_spans(tmp_path, monkeypatch):
+    """Read a text as a file by its spans, of some hundred bytes: how many they are, and the turns."""
+    monkeypatch.setattr(module, "SPAN", 700)
+    path = tmp_path / "talk.json"
+
+    def read(text):
+        path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
+        found = spans(path)
+        return len(found), [turn for span in found for turn in turns_of(path, span)]
+
+    read.path = path
+    return read
+
+
+def test_spans_make_up_the_file_however_it_is_laid_out(in_spans):
+    strange = [Row(n, text, text[::-1]) for n, text in enumerate(STRANGE * 4, 1)]
+    for texts in (ROWS, strange, [*ROWS, *strange], ROWS[:1]):
+        rows = [row._replace(line=number) for number, row in enumerate(texts, 1)]
+        turns = [Turn(str(row.line), row.problem, row.solution) for row in rows]
+        assert "".join(converse(rows)) == written(rows)
+        for indent in (2, None, 0, 4, "\t"):
+            count, found = in_spans(written(rows, indent))
+            assert found == turns == read_turns(in_spans.path)
+            assert (count > 5) == (indent == 2 and len(rows) > 1)
+        assert in_spans(written(rows).replace("\n", "\r\n")) == (1, turns)
+        assert in_spans(f" {written(rows)}\n")[1] == turns
+        # A word that an end of what is read at a time cuts in two is not counted.
+        assert 0.9 * len(rows) - 1 <= about(in_spans.path) <= len(rows)
+
+
+def test_a_damaged_file_is_as_wrong_in_spans_as_it_is_whole(in_spans):
+    """What a file holds never depends on where it is cut: it is refused both times, or the same comes out."""
+    random, refused = Random(7), 0
+    good = written(ROWS).encode("utf-8")
+    parts = [
+        b"\n  },\n  {",
+        b"\n]",
+        b"[\n",
+        b",",
+        b"}",
+        b'"',
+        b"\\",
+        b"\xff",
+        b"\n",
+        b" ",
+        b"1",
+        b"[[",
+        b'"id": "2",',
+    ]
+    for _ in range(600):
+        at = random.randrange(len(good))
+        cut = random.choice([0, 0, 1, 2, 9, 200])
+        text = good[:at] + random.choice([b"", *parts]) + good[at + cut :]
+        try:
+            found = in_spans(text)[1]
+        except InputError:
+            refused += 1
+            with pytest.raises(InputError):
+                read_turns(in_spans.path)
+        else:
+            assert found == read_turns(in_spans.path)
+    assert 200 < refused < 600
+
+
+def test_what_is_no_file_has_one_span(tmp_path):
+    for path in (tmp_path, tmp_path / "none.json"):
+        assert spans(path) == [WHOLE] and about(path) == 0
+    with pytest.raises(InputError, match="no such file"):
+        turns_of(tmp_path / "none.json", WHOLE)
+    (tmp_path / "empty.json").touch()
+    assert spans(tmp_path / "empty.json") == [WHOLE]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\u3000"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_blank_turn_in_the_written_form_is_refused_too(in_spans, text, side):
+    row = ROWS[0]._replace(**{("problem", "solution")[side]: text})
+    with pytest.raises(InputError, match=f"conversation 1: the value of turn {side + 1} is blank"):
+        in_spans(written([row]))

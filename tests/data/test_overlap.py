@@ -9,7 +9,7 @@ import yaml
 from abacus.data.conversation import Turn
 from abacus.data.overlap import Asked, without
 from abacus.data.squad import Question
-from abacus.problems.alike import keys
+from abacus.problems.alike import fold, keys
 from abacus.problems.categories import CATEGORIES
 from abacus.text.tokenizer import of_bytes, save
 
@@ -77,6 +77,24 @@ def test_a_passage_is_found_wherever_it_stands_and_a_part_of_it_is_not():
     assert asked.kind(in_answer)[0] == "reading"
     assert asked.kind(Turn("1", "Copy.", PASSAGE[:-20]))[0] is None
     assert Asked([], []).kind(in_answer)[0] is None
+
+
+def test_a_passage_is_found_whatever_numbers_stand_around_it():
+    """Texts that differ in their numbers alone are judged once, and each is then looked at for itself."""
+    passages = ["Built in 1872, it has 2 piers, 30 lamps", "10 lamps stand on 2 piers since 1872 ..."]
+    asked = Asked([], [Question("q", passages[0], passages[1], ("a",))])
+    inner, random = [fold(text) for text in passages], Random(3)
+    seen = set()
+    for _ in range(3000):
+        text = random.choice(passages)
+        for _ in range(random.choice([0, 0, 0, 1, 2])):
+            at = random.randrange(len(text))
+            text = text[:at] + random.choice("0123456789 ,１x") + text[at + random.randint(0, 1) :]
+        text = random.choice(["", "7", "a1 ", "12,"]) + text + random.choice(["", "8", " 9"])
+        found = asked.kind(Turn("1", "Copy.", text))[0] == "reading"
+        assert found == any(one in fold(f"Copy.\n{text}") for one in inner), text
+        seen.add(found)
+    assert seen == {True, False}
 
 
 @pytest.fixture

@@ -5,8 +5,11 @@ import json
 
 import numpy as np
 import pytest
+from mindspore.mindrecord import FileReader, FileWriter
 
-from abacus.data.conversation import Turn
+from abacus.data.conversation import Turn, converse, spans
+from abacus.data.rows import Row, write_lines
+from abacus.formats.mindrecord import write
 from abacus.text.encode import encode, padded
 from abacus.text.prompt import IGNORED, Prompter
 from abacus.text.tokenizer import Tokenizer, of_bytes, save
@@ -51,7 +54,7 @@ def test_loss_is_on_the_answer_and_eos_alone(base):
     assert before.endswith("ASSISTANT:")
 
 
-def run(stage, tmp_path, base, conversations, folder):
+def run(stage, tmp_path, base, conversations, folder, *words):
     out = tmp_path / folder / "train-v2.mindrecord"
     metrics = tmp_path / folder / "mindrecord.json"
     profile, test = tmp_path / "profile", tmp_path / "test.jsonl"
@@ -61,6 +64,7 @@ def run(stage, tmp_path, base, conversations, folder):
     done = stage(
         "mindrecord", "--profile", profile, "--base", base, "--conversations", conversations,
         "--test", test, "--squad", "data/reading/reading-v1.1.json", "--out", out, "--metrics", metrics,
+        *words,
     )  # fmt: skip
     return done, out, metrics
 
@@ -87,3 +91,63 @@ def test_all_rows_too_long_is_an_error_and_the_old_file_stays(stage, tmp_path, b
     assert "1 of 1 rows are longer than 257 tokens" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert out.read_bytes() == before
+
+
+@pytest.fixture
+def many(tmp_path):
+    """A file of three spans."""
+    rows = (
+        Row(n, f"计算 {n}.00 + 2.00 等于多少？", f"计算过程：{n}.00 + 2.00 = {n + 2}")
+        for n in range(1, 20_001)
+    )
+    path = tmp_path / "many.json"
+    write_lines(path, converse(rows))
+    assert len(spans(path)) == 3
+    return path
+
+
+def test_any_number_of_processes_gives_the_same_bytes(stage, tmp_path, base, many):
+    outputs = []
+    for processes in (1, 3):
+        done, out, metrics = run(stage, tmp_path, base, many, str(processes), "--processes", processes)
+        assert done.returncode == 0, done.stderr
+        assert "overlap: none of 20000 rows asks what the evaluation asks" in done.stderr
+        outputs.append([path.read_bytes() for path in (out, out.with_name(f"{out.name}.db"), metrics)])
+    assert outputs[0] == outputs[1]
+    assert json.loads(outputs[0][2])["written"] == 20_000
+
+
+def test_a_fault_far_behind_is_named_by_its_place_in_the_file(stage, tmp_path, base, many):
+    text = many.read_text(encoding="utf-8")
+    at = text.index("计算过程：15000.00")
+    many.write_text(
+        text[:at].removesuffix('gpt",\n        "value": "') + f'bot",\n        "value": "{text[at:]}',
+        encoding="utf-8",
+    )
+    old = tmp_path / "a" / "train-v2.mindrecord"
+    old.parent.mkdir()
+    old.write_text("old")
+    done, out, metrics = run(stage, tmp_path, base, many, "a")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(
+        f"error: {many}, conversation 15000: turn 2 is from 'bot', expected 'gpt' or 'assistant'"
+    )
+    assert out.read_text() == "old" and not metrics.exists() and list(out.parent.iterdir()) == [out]
+
+
+def test_the_writer_writes_what_mindrecord_s_own_does(tmp_path):
+    own, plain = tmp_path / "own" / "a.mindrecord", tmp_path / "plain" / "a.mindrecord"
+    own.parent.mkdir()
+    plain.parent.mkdir()
+    rows = [
+        {"input_ids": np.arange(n, dtype=np.int32), "labels": np.full(n, n, np.int32)} for n in range(1, 50)
+    ]
+    write(own, iter(rows), ("input_ids", "labels"))
+    writer = FileWriter(str(plain), shard_num=1)
+    writer.add_schema({name: {"type": "int32", "shape": [-1]} for name in rows[0]}, "conversations")
+    writer.write_raw_data(rows)
+    writer.commit()
+    assert own.read_bytes() == plain.read_bytes()
+    assert [row["labels"].tolist() for row in FileReader(str(own)).get_next()] == [
+        [n] * n for n in range(1, 50)
+    ]

@@ -506,4 +506,7 @@ def test_fewer_than_one_part_or_process_is_refused(stage, words):
     ]
     done = stage("prepare", *paths, *words)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert f"argument {words[0]} is {words[1]}, which is less than 1; expected as in" in done.stderr
+    assert (
+        f"argument {words[0]} is {words[1]!r}, which is no whole number of at least 1; expected as in"
+        in done.stderr
+    )

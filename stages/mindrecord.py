@@ -11,6 +11,7 @@ one; if these are more than a few, the stage stops. The same input gives the sam
 """
 
 import functools
+import gc
 from pathlib import Path
 
 from tqdm import tqdm
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--params", type=Path, default=PATH)
     parser.add_argument("--processes", type=positive, default=cores(), help="any gives the same outputs")
     to = parser.parse_args()
+    gc.disable()  # there are hundreds of thousands of objects, MindSpore's own too, and hardly a cycle
     prompt = read(to.profile / PROMPT, Prompt)
     *_, pad = specials(to.base)
     inputs, foreign = section("inputs", Inputs, to.params), given(to.params).get("mindrecord")

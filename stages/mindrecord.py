@@ -7,7 +7,7 @@
 Fields `input_ids` and `labels`, int32, each of shape (seq_length + 1,), or those of abacus/text/packing.py where rows
 share sequences (`abacus.prompt.packing` of the profile). Rows that ask what the evaluation asks are
 counted and left out (`inputs.overlap`). A row that would be cut is left out too, for a cut answer teaches a wrong
-one; if these are more than a few, the stage stops. The same input gives the same bytes.
+one; if these are more than a few, the stage stops. The same input gives the same bytes under the same name, which is inside.
 """
 
 import functools
